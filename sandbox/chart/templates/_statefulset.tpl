@@ -1,8 +1,9 @@
 {{/*
 A StatefulSet and its headless Service, for the dependencies. Takes root, name, labels (of the objects),
-podLabels, replicas, image, port, resources, and optionally env (text), annotations (of the pods), storage, service.
+podLabels, replicas, container, image, port, resources, and optionally env (text), annotations (of the pods), storage, service.
 */}}
 {{- define "milvus.statefulset" -}}
+{{- $selector := omit .podLabels "helm.sh/chart" "app.kubernetes.io/managed-by" }}
 ---
 apiVersion: v1
 kind: Service
@@ -19,7 +20,7 @@ spec:
       port: {{ .port }}
       targetPort: main
   selector:
-    {{- toYaml .podLabels | nindent 4 }}
+    {{- toYaml $selector | nindent 4 }}
 ---
 apiVersion: apps/v1
 kind: StatefulSet
@@ -36,7 +37,7 @@ spec:
     type: RollingUpdate
   selector:
     matchLabels:
-      {{- toYaml (omit .podLabels "helm.sh/chart" "app.kubernetes.io/managed-by") | nindent 6 }}
+      {{- toYaml $selector | nindent 6 }}
   template:
     metadata:
       labels:
