@@ -1,0 +1,3 @@
+module kubectl-milvus.example/sandbox/runner
+
+go 1.26.0
