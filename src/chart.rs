@@ -1,0 +1,141 @@
+//! Where the installed chart is: what the user said, else the user's Helm
+//! repositories, else the official one. Always the installed version.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::error::Failure;
+use crate::exec::Exec;
+use crate::helm;
+use crate::invocation::{Invocation, Program, Query};
+use crate::release::ChartVersion;
+
+/// The official repository of the Milvus chart. An older one, of the
+/// `milvus-io` organisation, ends at chart 4.0.31.
+pub const OFFICIAL_REPOSITORY: &str = "https://zilliztech.github.io/milvus-helm";
+
+/// Where Helm is to take the chart from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChartSource {
+    chart: String,
+    repository: Option<String>,
+}
+
+impl ChartSource {
+    /// A chart as `helm upgrade` takes it: `repo/name`, a path, a .tgz, `oci://`.
+    #[must_use]
+    pub fn named(chart: impl Into<String>) -> Self {
+        Self { chart: chart.into(), repository: None }
+    }
+
+    /// A chart of a repository that need not be in the user's list.
+    #[must_use]
+    pub fn in_repository(chart: impl Into<String>, url: impl Into<String>) -> Self {
+        Self { chart: chart.into(), repository: Some(url.into()) }
+    }
+
+    /// The words for Helm's command line.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let mut words = vec![self.chart.clone()];
+        words.extend(self.repository.iter().map(|url| format!("--repo={url}")));
+        words
+    }
+}
+
+impl std::fmt::Display for ChartSource {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.chart)?;
+        self.repository.iter().try_for_each(|url| write!(out, " from {url}"))
+    }
+}
+
+/// What `--chart` and `--repo` said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChartWish {
+    /// `--chart`.
+    pub chart: Option<String>,
+    /// `--repo`.
+    pub repository: Option<String>,
+}
+
+/// Finds the chart of the installed version.
+///
+/// # Errors
+/// `chart-not-found` where no source has that version; `chart-differs` where
+/// the one that was named is another chart or version.
+pub fn find(exec: &Exec, wish: &ChartWish, installed: &ChartVersion) -> Result<ChartSource, Failure> {
+    let named = wish.chart.clone().unwrap_or_else(|| installed.name.clone());
+    let source = match (&wish.chart, &wish.repository) {
+        (_, Some(url)) => ChartSource::in_repository(named, url),
+        (Some(_), None) => ChartSource::named(named),
+        (None, None) => return in_repositories(exec, installed),
+    };
+    let found = show(exec, &source, installed)?;
+    if found == *installed {
+        return Ok(source);
+    }
+    Err(Failure::new(
+        "chart-differs",
+        format!("`{source}` is chart `{found}`, but the release was installed from `{installed}`"),
+    )
+    .because("scaling with another chart would upgrade the release")
+    .hint(format!(
+        "name the installed version, for instance `helm pull {} --version {}`",
+        installed.name, installed.version
+    )))
+}
+
+fn in_repositories(exec: &Exec, installed: &ChartVersion) -> Result<ChartSource, Failure> {
+    // Helm fails where no repository is configured; that is no hindrance.
+    let found = exec.read(&helm::search(installed), |output| helm::read_search(output, installed)).unwrap_or_default();
+    if let Some(name) = found.first() {
+        return not_shadowed(ChartSource::named(name));
+    }
+    let official = not_shadowed(ChartSource::in_repository(&installed.name, OFFICIAL_REPOSITORY))?;
+    match show(exec, &official, installed) {
+        Ok(_) => Ok(official),
+        Err(failure) => Err(failure.hint(
+            "`helm repo add` the repository that has it, or name the chart with `--chart` (a name, folder, .tgz or oci:// address)",
+        )),
+    }
+}
+
+/// Helm takes a folder of that name in the current directory before it looks
+/// into any repository (3.22, 4.3), whatever its version.
+fn not_shadowed(source: ChartSource) -> Result<ChartSource, Failure> {
+    if Path::new(&source.chart).exists() {
+        return Err(Failure::new(
+            "chart-not-found",
+            format!("helm would take the folder `{}` of the current directory for the chart `{source}`", source.chart),
+        )
+        .hint("run the command from another directory, or name the chart with `--chart`"));
+    }
+    Ok(source)
+}
+
+/// `helm show chart`: a name and version without rendering anything. A folder
+/// or archive answers whatever version is asked for.
+fn show(exec: &Exec, source: &ChartSource, installed: &ChartVersion) -> Result<ChartVersion, Failure> {
+    #[derive(Deserialize)]
+    struct Chart {
+        name: String,
+        version: String,
+    }
+    let call = Invocation::new(Program::Helm, ["show", "chart"])
+        .words(source.words())
+        .word("--version")
+        .word(&installed.version);
+    let chart: Chart = exec
+        .read(&Query(call), |output| {
+            let text = helm::read_text(output)?;
+            serde_saphyr::from_str(&text).map_err(|_| "it is not the YAML of a chart".to_owned())
+        })
+        .map_err(|failed| {
+            Failure::new("chart-not-found", format!("cannot find chart `{installed}` in `{source}`"))
+                .because(failed.to_string())
+                .because_said(failed.stderr())
+        })?;
+    Ok(ChartVersion { name: chart.name, version: chart.version })
+}

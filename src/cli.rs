@@ -1,0 +1,202 @@
+//! Arguments and help texts. Nothing past `request` sees these types.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+
+use crate::decide::Pace;
+
+/// Scale Milvus clusters that Helm installed, and verify the pods
+#[derive(Debug, Parser)]
+#[command(name = "kubectl-milvus", version, propagate_version = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to print.
+    #[command(flatten)]
+    pub printing: Printing,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Change replica counts and wait until the pods are there
+    Scale(Scale),
+}
+
+/// Change replica counts and wait until the pods are there
+///
+/// Changes the count of Milvus components with `helm upgrade`, at the installed
+/// chart version and with every other value kept. What grows goes first and in
+/// one upgrade; what shrinks follows, one pod per step. It comes back when the
+/// pods are Ready and none is terminating, or says why not.
+#[derive(Debug, Args)]
+#[command(after_help = SCALE_EXAMPLES, after_long_help = SCALE_AFTER)]
+pub struct Scale {
+    /// The release, and targets: COMPONENT=COUNT
+    ///
+    /// COMPONENT is queryNode, dataNode, indexNode, streamingNode or proxy, in
+    /// any usual spelling (querynode, query-node, qn). COUNT is 3, +2 or -1;
+    /// with resource groups it is the count of each group. Without RELEASE, the
+    /// only Milvus release of the namespace is used.
+    #[arg(value_name = "[RELEASE] COMPONENT=COUNT", required = true)]
+    pub words: Vec<String>,
+
+    /// Where the installed chart is: a name such as milvus/milvus, a folder, a .tgz, oci://...
+    ///
+    /// Without it, every chart of the installed name in your Helm repositories
+    /// that has the installed version, then the official Milvus repository.
+    #[arg(long, value_name = "CHART")]
+    pub chart: Option<String>,
+
+    /// The address of the repository to take the chart from
+    #[arg(long, value_name = "URL")]
+    pub repo: Option<String>,
+
+    /// Print what would be done, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Come back when the upgrade is done, without looking at the pods
+    #[arg(long)]
+    pub no_wait: bool,
+
+    /// How many pods of a component (of each resource group) go in one step down, or `all`
+    #[arg(long, value_name = "N", default_value = "1", value_parser = pace)]
+    pub step: Pace,
+
+    /// How long one step may take, such as 90s or 1h30m
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    pub timeout: Duration,
+
+    /// Let a component go to 0
+    #[arg(long)]
+    pub allow_zero: bool,
+
+    /// Which cluster.
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+const SCALE_EXAMPLES: &str = "\
+Examples:
+  kubectl milvus scale querynode=3                   the only Milvus release of the namespace
+  kubectl milvus scale my-release querynode=+2       two more than now
+  kubectl milvus scale my-release qn=5 dn=3 -n prod  two components in one upgrade
+  kubectl milvus scale my-release proxy=2 --dry-run  what would be done";
+
+const SCALE_AFTER: &str = "\
+Examples:
+  kubectl milvus scale querynode=3                   the only Milvus release of the namespace
+  kubectl milvus scale my-release querynode=+2       two more than now
+  kubectl milvus scale my-release qn=5 dn=3 -n prod  two components in one upgrade
+  kubectl milvus scale my-release proxy=2 --dry-run  what would be done
+
+Exit codes:
+  0    done and verified (with --no-wait: applied), or nothing to change
+  1    refused or failed, and nothing was changed
+  2    wrong usage
+  3    something was changed, and the goal is not verified
+  130  interrupted by Ctrl-C     143  by SIGTERM or a closed terminal";
+
+/// Which cluster: kubectl's flags.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct Connection {
+    /// The namespace of the release
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// The context of the kubeconfig
+    #[arg(long, global = true, value_name = "NAME", visible_alias = "kube-context")]
+    pub context: Option<String>,
+    /// The kubeconfig file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The user to act as
+    #[arg(long = "as", global = true, value_name = "USER")]
+    pub as_user: Option<String>,
+    /// A group to act as; can be given several times
+    #[arg(long = "as-group", global = true, value_name = "GROUP")]
+    pub as_group: Vec<String>,
+    /// How long one request of kubectl may take, such as 30s
+    #[arg(long, global = true, value_name = "DURATION")]
+    pub request_timeout: Option<String>,
+}
+
+impl From<&Connection> for crate::target::Connection {
+    fn from(arguments: &Connection) -> Self {
+        let Connection { namespace, context, kubeconfig, as_user, as_group, request_timeout } = arguments;
+        Self {
+            namespace: namespace.clone(),
+            context: context.clone(),
+            kubeconfig: kubeconfig.clone(),
+            as_user: as_user.clone(),
+            as_groups: as_group.clone(),
+            request_timeout: request_timeout.clone(),
+        }
+    }
+}
+
+/// How to print.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Printing {
+    /// What to print on standard output
+    #[arg(short, long, global = true, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
+    /// Print the result and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print every command as it is run
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// When to use colour
+    #[arg(long, global = true, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    pub color: ColorChoice,
+}
+
+/// What standard output carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// Durations as kubectl and Helm take them.
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = humantime::parse_duration(text).map_err(|failed| failed.to_string())?;
+    if parsed.is_zero() { Err("it must be more than 0".to_owned()) } else { Ok(parsed) }
+}
+
+fn pace(text: &str) -> Result<Pace, String> {
+    match text.parse::<u32>() {
+        Ok(pods) if pods > 0 => Ok(Pace::Pods(pods)),
+        _ if text == "all" => Ok(Pace::All),
+        _ => Err("it is neither a count of pods, at least 1, nor `all`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read_as_kubectl_users_write_them() {
+        for (text, seconds) in [("90s", 90), ("5m0s", 300), ("1h30m", 5400), ("10m", 600)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        for text in ["0s", "soon", "-1m", ""] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! What to do next, from what is wanted and what was seen. Pure: every round
+//! begins here, and nothing but the goal outlives a round, so that a second run
+//! after an interrupted one decides the same.
+
+use std::fmt;
+
+use crate::component::{ComponentRef, Role};
+use crate::observe::Observed;
+use crate::refusal::Refusal;
+use crate::release::Status;
+use crate::verdict::Expected;
+
+/// A count as the chart means it: for each resource group, where the chart
+/// makes a Deployment for each, else for the only Deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PerGroup(pub u32);
+
+impl fmt::Display for PerGroup {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+/// One `COMPONENT=COUNT` of the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The component as it was typed.
+    pub spelling: String,
+    /// The component it means, if any.
+    pub component: Option<ComponentRef>,
+    /// The count.
+    pub count: Count,
+}
+
+/// A count as it was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// `3`
+    Exactly(u32),
+    /// `+2`
+    More(u32),
+    /// `-1`
+    Fewer(u32),
+}
+
+/// What is wanted, in absolute counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Goal(pub Vec<Aim>);
+
+/// One component's part of the goal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Aim {
+    /// The component.
+    pub component: ComponentRef,
+    /// The live count when the run began.
+    pub from: PerGroup,
+    /// The wanted count.
+    pub to: PerGroup,
+    /// How many Deployments bear that count.
+    pub groups: usize,
+}
+
+/// How fast a component shrinks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// So many pods of each group in one step; at least 1.
+    Pods(u32),
+    /// All at once.
+    All,
+}
+
+/// What a round decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Release and Deployments are as wanted; what is left is to see that the
+    /// pods are.
+    Follow(Vec<Expected>),
+    /// Pods of a component that is to shrink are still going; the next step
+    /// waits until they are gone.
+    Await(Vec<Expected>),
+    /// One change, with every later one that is foreseen.
+    Step {
+        /// The change.
+        step: Step,
+        /// How many steps are left, this one included.
+        left: usize,
+        /// What is to be seen after it.
+        expected: Vec<Expected>,
+    },
+}
+
+/// One upgrade: counts that change together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Never empty.
+    pub changes: Vec<CountChange>,
+}
+
+/// One component's count in a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountChange {
+    /// The component.
+    pub component: ComponentRef,
+    /// The live count before; of unequal groups the largest.
+    pub from: PerGroup,
+    /// The count to set.
+    pub to: PerGroup,
+}
+
+impl fmt::Display for CountChange {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { component, from, to } = self;
+        if from == to {
+            // Only the release does not know the count yet.
+            write!(out, "{} recorded at {to}", component.key)
+        } else {
+            write!(out, "{} {from} to {to}", component.key)
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.changes
+            .iter()
+            .enumerate()
+            .try_for_each(|(i, change)| write!(out, "{}{change}", if i == 0 { "" } else { ", " }))
+    }
+}
+
+/// One component as release and cluster have it.
+struct Standing {
+    component: ComponentRef,
+    groups: Vec<Group>,
+}
+
+struct Group {
+    deployment: String,
+    declared: Option<u32>,
+    live: Option<u32>,
+}
+
+impl Standing {
+    fn of(component: ComponentRef, observed: &Observed) -> Self {
+        let declared = observed.declared.iter().filter(|d| d.component == component);
+        let groups = declared
+            .map(|d| Group {
+                deployment: d.name.clone(),
+                declared: d.replicas,
+                live: observed.deployments.iter().find(|live| live.name == d.name).map(|live| live.wanted),
+            })
+            .collect();
+        Self { component, groups }
+    }
+
+    fn live(&self) -> impl Iterator<Item = u32> {
+        self.groups.iter().filter_map(|group| group.live)
+    }
+
+    fn largest(&self) -> u32 {
+        self.live().max().unwrap_or(0)
+    }
+
+    /// What stands in the way of any count at all.
+    fn scalable(&self) -> Result<(), Refusal> {
+        if self.groups.is_empty() {
+            return Err(Refusal::NotRunning { component: self.component });
+        }
+        if let Some(gone) = self.groups.iter().find(|group| group.live.is_none()) {
+            return Err(Refusal::DeploymentGone { component: self.component, deployment: gone.deployment.clone() });
+        }
+        if self.groups.iter().any(|group| group.declared.is_none()) {
+            return Err(Refusal::LeftToAutoscaler { component: self.component });
+        }
+        Ok(())
+    }
+
+    /// Whether release and cluster agree on one count for every group.
+    fn agreed(&self) -> Option<u32> {
+        let count = self.largest();
+        let same = self.groups.iter().all(|g| g.live == Some(count) && g.declared == Some(count));
+        same.then_some(count)
+    }
+
+    /// The counts to set one after the other on the way to `to`.
+    fn path(&self, to: u32, pace: Pace) -> Result<Vec<u32>, Refusal> {
+        if self.agreed() == Some(to) {
+            return Ok(Vec::new());
+        }
+        let mut now = self.largest();
+        let mut path = Vec::new();
+        while now > to {
+            now = match pace {
+                Pace::Pods(pods) => now.saturating_sub(pods.max(1)).max(to),
+                Pace::All => to,
+            };
+            path.push(now);
+        }
+        match path.first() {
+            None => Ok(vec![to]),
+            // A step that makes one group smaller must not make another larger.
+            Some(first) if self.live().any(|live| live < *first) => {
+                Err(Refusal::UnequalGroups { component: self.component, live: self.live().collect() })
+            }
+            Some(_) => Ok(path),
+        }
+    }
+
+    fn expected(&self, count: impl Fn(u32) -> u32) -> Expected {
+        let deployments = self.groups.iter().map(|g| (g.deployment.clone(), count(g.live.unwrap_or(0)))).collect();
+        Expected { component: self.component, deployments }
+    }
+}
+
+/// Turns what was asked into absolute counts, or says why that cannot be.
+pub fn goal(asked: &[Asked], observed: &Observed, allow_zero: bool) -> Result<Goal, Refusal> {
+    let runs = running(observed);
+    let aims = asked
+        .iter()
+        .map(|one| {
+            let component = one
+                .component
+                .ok_or_else(|| Refusal::UnknownComponent { spelling: one.spelling.clone(), runs: runs.clone() })?;
+            if runs.iter().any(|c| c.key == "standalone") && component.role == Role::Worker {
+                return Err(Refusal::Standalone { component });
+            }
+            match component.role {
+                Role::Worker => {}
+                Role::Coordinator => return Err(Refusal::Coordinator { component }),
+                Role::Fixed => return Err(Refusal::Fixed { component, count_key: None }),
+                Role::Other { count_key } => {
+                    return Err(Refusal::Fixed { component, count_key: Some(count_key) });
+                }
+            }
+            aim(component, one.count, observed, allow_zero)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    // Reduced together, channels and segments move at once and searches lack
+    // segments (milvus-io/milvus 50689).
+    let shrinks = |key: &str| aims.iter().any(|aim| aim.component.key == key && aim.to < aim.from);
+    if shrinks("queryNode") && shrinks("streamingNode") {
+        return Err(Refusal::BothNodesIn);
+    }
+    Ok(Goal(aims))
+}
+
+fn aim(component: ComponentRef, count: Count, observed: &Observed, allow_zero: bool) -> Result<Aim, Refusal> {
+    let standing = Standing::of(component, observed);
+    standing.scalable()?;
+    let relative = |sign: &str, by: u32, result: &dyn Fn(u32) -> Option<u32>| {
+        let agreed = standing.agreed().ok_or_else(|| Refusal::RelativeDrift {
+            component,
+            live: standing.live().collect(),
+            declared: standing.groups.iter().filter_map(|g| g.declared).max().unwrap_or(0),
+        })?;
+        result(agreed).ok_or_else(|| Refusal::OutOfRange { component, now: agreed, change: format!("{sign}{by}") })
+    };
+    let to = match count {
+        Count::Exactly(to) => to,
+        Count::More(by) => relative("+", by, &|now| now.checked_add(by).filter(|to| *to <= i32::MAX.unsigned_abs()))?,
+        Count::Fewer(by) => relative("-", by, &|now| now.checked_sub(by))?,
+    };
+    let from = standing.largest();
+    if to == 0 && from > 0 && !allow_zero {
+        return Err(Refusal::Zero { component });
+    }
+    Ok(Aim { component, from: PerGroup(from), to: PerGroup(to), groups: standing.groups.len() })
+}
+
+/// The components that a release runs, in the order of its manifest.
+#[must_use]
+pub fn running(observed: &Observed) -> Vec<ComponentRef> {
+    let mut runs: Vec<ComponentRef> = Vec::new();
+    for declared in &observed.declared {
+        if !runs.contains(&declared.component) {
+            runs.push(declared.component);
+        }
+    }
+    runs
+}
+
+/// Decides one round. Everything that grows goes first and together; then
+/// what shrinks, one component after the other in the order of the goal.
+pub fn next(goal: &Goal, observed: &Observed, pace: Pace) -> Result<Decision, Refusal> {
+    match &observed.release.status {
+        Status::Deployed => {}
+        Status::Failed => return Err(Refusal::ReleaseFailed { revision: observed.release.revision }),
+        Status::Pending(status) | Status::Other(status) => {
+            return Err(Refusal::ReleasePending { revision: observed.release.revision, status: status.clone() });
+        }
+    }
+    let standings: Vec<(&Aim, Standing)> =
+        goal.0.iter().map(|aim| (aim, Standing::of(aim.component, observed))).collect();
+    let mut grow = Vec::new();
+    let mut shrink = Vec::new();
+    for (aim, standing) in &standings {
+        standing.scalable()?;
+        let mut from = PerGroup(standing.largest());
+        let path = standing.path(aim.to.0, pace)?;
+        for to in path.into_iter().map(PerGroup) {
+            let change = CountChange { component: aim.component, from, to };
+            if to < from {
+                shrink.push(change);
+            } else {
+                grow.push(change);
+            }
+            from = to;
+        }
+    }
+    let steps = usize::from(!grow.is_empty()) + shrink.len();
+    let growing = !grow.is_empty();
+    let step = match (growing, shrink.into_iter().next()) {
+        (true, _) => Step { changes: grow },
+        (false, Some(change)) => {
+            let going = |pod: &crate::workload::Pod| pod.terminating && pod.component == change.component.label;
+            if observed.pods.items.iter().any(going) {
+                let waits = standings.iter().filter(|(aim, _)| aim.component == change.component);
+                return Ok(Decision::Await(waits.map(|(_, s)| s.expected(|live| live)).collect()));
+            }
+            Step { changes: vec![change] }
+        }
+        (false, None) => {
+            return Ok(Decision::Follow(standings.iter().map(|(_, s)| s.expected(|live| live)).collect()));
+        }
+    };
+    let expected = standings
+        .iter()
+        .map(|(aim, standing)| {
+            let set = step.changes.iter().find(|change| change.component == aim.component);
+            standing.expected(|live| set.map_or(live, |change| change.to.0))
+        })
+        .collect();
+    Ok(Decision::Step { step, left: steps, expected })
+}
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;

@@ -1,0 +1,327 @@
+//! Helm's command line: one function per subcommand that is used, building the
+//! call or reading its answer. Both majors are served; where they differ, it
+//! is said here.
+
+use std::io::BufRead;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::chart::ChartSource;
+use crate::exec::CallFailure;
+use crate::invocation::{Change, Invocation, Program, Query};
+use crate::release::{ChartVersion, Release, Status};
+use crate::target::Target;
+
+/// `helm list`: every release of the namespace, whatever its status. The
+/// statuses are named one by one because Helm 4 has no `--all`.
+#[must_use]
+pub fn list(target: &Target) -> Query {
+    let statuses = ["--deployed", "--failed", "--pending", "--uninstalling"];
+    query(target, ["list", "--output=json", "--max=0"].into_iter().chain(statuses))
+}
+
+/// `helm get metadata` of the newest revision; Helm 3.13 and newer.
+#[must_use]
+pub fn metadata(target: &Target, release: &str) -> Query {
+    query(target, ["get", "metadata", release, "--output=json"])
+}
+
+/// `helm get manifest` of one revision. Its output holds secrets.
+#[must_use]
+pub fn manifest(target: &Target, release: &str, revision: u64) -> Query {
+    query(target, ["get", "manifest", release, &format!("--revision={revision}")])
+}
+
+/// `helm get values --all` of one revision: user values over the chart's. Its
+/// output holds secrets.
+#[must_use]
+pub fn values(target: &Target, release: &str, revision: u64) -> Query {
+    query(target, ["get", "values", release, "--all", "--output=json", &format!("--revision={revision}")])
+}
+
+/// `helm history` of the newest revision: the cheapest look at revision and
+/// status, and the only one that shows `pending-*` with its description.
+#[must_use]
+pub fn history(target: &Target, release: &str) -> Query {
+    query(target, ["history", release, "--max=1", "--output=json"])
+}
+
+/// `helm search repo`: which of the user's repositories hold this chart in
+/// this version, from the indexes on disk.
+#[must_use]
+pub fn search(chart: &ChartVersion) -> Query {
+    let call = Invocation::new(Program::Helm, ["search", "repo", &chart.name])
+        .word(format!("--version={}", chart.version))
+        .word("--output=json");
+    Query(call)
+}
+
+/// What one upgrade of a release is to set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upgrade<'a> {
+    /// The release's name.
+    pub release: &'a str,
+    /// Where the installed chart is.
+    pub source: &'a ChartSource,
+    /// The installed version: scaling never upgrades.
+    pub version: &'a str,
+    /// Values keys and the whole numbers they are set to.
+    pub set: &'a [(String, u32)],
+    /// The text that `helm history` will show.
+    pub description: &'a str,
+    /// How many revisions Helm keeps, where its own setting would drop the
+    /// revision from before this run.
+    pub history_max: Option<u64>,
+}
+
+/// `helm upgrade` that keeps every value but those set, and runs no hook.
+#[must_use]
+pub fn upgrade(target: &Target, upgrade: &Upgrade<'_>) -> Change {
+    let Upgrade { release, source, version, set, description, history_max } = upgrade;
+    let sets = set.iter().flat_map(|(key, count)| ["--set".to_owned(), format!("{key}={count}")]);
+    let call = Invocation::new(Program::Helm, ["upgrade", release])
+        .words(source.words())
+        .word("--version")
+        .word(*version)
+        .word("--reuse-values")
+        .words(sets)
+        .word("--no-hooks")
+        .words(history_max.iter().map(|n| format!("--history-max={n}")))
+        .word(format!("--description={description}"))
+        .words(target.helm_flags());
+    Change(call)
+}
+
+fn query<'a>(target: &Target, words: impl IntoIterator<Item = &'a str>) -> Query {
+    Query(Invocation::new(Program::Helm, words).words(target.helm_flags()))
+}
+
+/// A release as `helm list` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Listed {
+    /// The release's name.
+    pub name: String,
+    /// Chart name and version, glued together by a hyphen.
+    pub chart: String,
+}
+
+impl Listed {
+    /// Whether the chart is the one called `name`: a version follows, which
+    /// begins with a digit (so that `milvus-operator-1.0.0` is not `milvus`).
+    #[must_use]
+    pub fn is_of_chart(&self, name: &str) -> bool {
+        self.chart
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix('-'))
+            .is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
+    }
+}
+
+/// Reads [`list`].
+pub fn read_list(output: &mut dyn BufRead) -> Result<Vec<Listed>, String> {
+    json(output)
+}
+
+/// Reads [`metadata`].
+pub fn read_metadata(output: &mut dyn BufRead) -> Result<Release, String> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        name: String,
+        chart: String,
+        version: String,
+        revision: u64,
+        status: String,
+    }
+    let read: Metadata = json(output)?;
+    Ok(Release {
+        name: read.name,
+        revision: read.revision,
+        status: Status::from(read.status.as_str()),
+        chart: ChartVersion { name: read.chart, version: read.version },
+    })
+}
+
+/// The newest revision as [`history`] shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Revision {
+    /// Its number.
+    pub revision: u64,
+    /// Its status, as Helm names it.
+    pub status: String,
+    /// When it was written, RFC 3339.
+    pub updated: String,
+    /// What it says of itself.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// Reads [`history`].
+pub fn read_history(output: &mut dyn BufRead) -> Result<Revision, String> {
+    let revisions: Vec<Revision> = json(output)?;
+    revisions.into_iter().next_back().ok_or_else(|| "the history is empty".to_owned())
+}
+
+/// Reads [`search`]: the full names of the charts that bear exactly this name
+/// and version, in the order in which Helm lists them.
+pub fn read_search(output: &mut dyn BufRead, chart: &ChartVersion) -> Result<Vec<String>, String> {
+    #[derive(Deserialize)]
+    struct Found {
+        name: String,
+        version: String,
+    }
+    let found: Vec<Found> = json(output)?;
+    let same =
+        |f: &Found| f.version == chart.version && f.name.rsplit_once('/').is_some_and(|(_, name)| name == chart.name);
+    Ok(found.into_iter().filter(same).map(|f| f.name).collect())
+}
+
+/// Reads the top-level keys of [`values`]; the values themselves are let go.
+pub fn read_value_keys(output: &mut dyn BufRead) -> Result<Vec<String>, String> {
+    let values: serde_json::Map<String, serde_json::Value> = json(output)?;
+    Ok(values.into_iter().map(|(key, _)| key).collect())
+}
+
+/// Reads [`manifest`].
+pub fn read_text(output: &mut dyn BufRead) -> Result<String, String> {
+    let mut text = String::new();
+    output.read_to_string(&mut text).map_err(|failed| failed.to_string())?;
+    Ok(text)
+}
+
+/// Reads the one JSON document of an answer. Helm prints warnings about foreign
+/// plugins on standard output before it (3.18 and newer): the document begins
+/// at the first line that begins like one.
+fn json<T: DeserializeOwned>(output: &mut dyn BufRead) -> Result<T, String> {
+    loop {
+        let buffered = output.fill_buf().map_err(|failed| failed.to_string())?;
+        match buffered.first() {
+            None => return Err("there is no JSON in it".to_owned()),
+            Some(b'{' | b'[') => break,
+            Some(_) => {}
+        }
+        let mut skipped = Vec::new();
+        output.read_until(b'\n', &mut skipped).map_err(|failed| failed.to_string())?;
+    }
+    // Positions and kinds only: the document may hold secrets.
+    serde_json::from_reader(output)
+        .map_err(|failed| format!("no such JSON at line {}, column {}", failed.line(), failed.column()))
+}
+
+/// What Helm means by a failure that has no JSON and no exit code of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// There is no release of that name.
+    NoSuchRelease,
+    /// The cluster cannot be reached.
+    Unreachable,
+    /// The API server says no.
+    Forbidden,
+    /// An option is unknown: this Helm is too old.
+    TooOld,
+    /// Another operation on the release is under way.
+    Pending,
+    /// Something else.
+    Unknown,
+}
+
+/// Reads Helm's own words, the last resort. The samples in the test below are
+/// captured from Helm 3.22.0 and 4.3.1.
+#[must_use]
+pub fn meaning(failure: &CallFailure) -> Meaning {
+    let said = failure.stderr();
+    let has = |text: &str| said.contains(text);
+    if has("release: not found") {
+        Meaning::NoSuchRelease
+    } else if has("cluster unreachable")
+        || has("connect: connection refused")
+        || has("no such host")
+        || has("i/o timeout")
+    {
+        Meaning::Unreachable
+    } else if has(" is forbidden: ") {
+        Meaning::Forbidden
+    } else if has("unknown command") || has("unknown flag") {
+        Meaning::TooOld
+    } else if has("another operation (install/upgrade/rollback) is in progress") {
+        Meaning::Pending
+    } else {
+        Meaning::Unknown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::{Connection, Environment};
+
+    fn target() -> Target {
+        let connection = Connection { namespace: Some("vectors".into()), ..Connection::default() };
+        Target::resolve(&connection, &Environment::default()).unwrap()
+    }
+
+    #[test]
+    fn an_upgrade_pins_the_version_and_sets_nothing_but_counts() {
+        let source = ChartSource::named("milvus/milvus");
+        let order = Upgrade {
+            release: "rel",
+            source: &source,
+            version: "5.0.19",
+            set: &[("queryNode.replicas".to_owned(), 3)],
+            description: "queryNode 1 to 3",
+            history_max: None,
+        };
+        insta::assert_snapshot!(
+            upgrade(&target(), &order).0,
+            @"helm upgrade rel milvus/milvus --version 5.0.19 --reuse-values --set queryNode.replicas=3 --no-hooks '--description=queryNode 1 to 3' --namespace=vectors"
+        );
+    }
+
+    #[test]
+    fn warnings_before_the_json_are_skipped() {
+        let mut output =
+            "WARNING: both 'platformCommand' and 'command' are set\n[{\"name\":\"rel\",\"chart\":\"milvus-5.0.19\"}]\n"
+                .as_bytes();
+        assert_eq!(read_list(&mut output).unwrap()[0].name, "rel");
+        assert!(read_list(&mut "no json at all\n".as_bytes()).is_err());
+        assert!(read_list(&mut "".as_bytes()).is_err());
+        assert!(read_list(&mut "[{\"name\":".as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_chart_is_told_from_others_whose_names_begin_alike() {
+        let listed = |chart: &str| Listed { name: "r".into(), chart: chart.into() };
+        assert!(listed("milvus-5.0.19").is_of_chart("milvus"));
+        assert!(!listed("milvus-operator-1.3.8").is_of_chart("milvus"));
+        assert!(!listed("my-milvus-5.0.19").is_of_chart("milvus"));
+    }
+
+    #[test]
+    fn only_charts_of_exactly_this_name_and_version_are_found() {
+        let chart = ChartVersion { name: "milvus".into(), version: "5.0.19".into() };
+        let mut output = br#"[{"name":"a/milvus","version":"5.0.19"},{"name":"a/milvus-operator","version":"5.0.19"},{"name":"b/milvus","version":"5.0.20"}]"#.as_slice();
+        assert_eq!(read_search(&mut output, &chart).unwrap(), ["a/milvus"]);
+    }
+
+    #[test]
+    fn helms_own_words_are_understood() {
+        for (said, expected) in [
+            ("Error: release: not found", Meaning::NoSuchRelease),
+            (
+                "Error: Kubernetes cluster unreachable: Get \"https://127.0.0.1:1/version\": dial tcp 127.0.0.1:1: connect: connection refused",
+                Meaning::Unreachable,
+            ),
+            (
+                "Error: query: failed to query with labels: secrets is forbidden: User \"jane\" cannot list resource \"secrets\" in API group \"\" in the namespace \"default\"",
+                Meaning::Forbidden,
+            ),
+            ("Error: unknown flag: --output", Meaning::TooOld),
+            ("Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress", Meaning::Pending),
+            ("Error: something new", Meaning::Unknown),
+        ] {
+            let failure =
+                CallFailure::Ended { line: "helm".into(), status: "exit status 1".into(), stderr: said.into() };
+            assert_eq!(meaning(&failure), expected, "{said}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! A program call as plain data. The line a user sees is printed from the very
+//! value that `exec` runs; reading and changing are different types, so that a
+//! dry run cannot change anything by mistake.
+
+use std::fmt;
+
+/// The programs that are ever started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Program {
+    /// `helm`, major 3 (3.13 or newer) or 4.
+    Helm,
+    /// `kubectl`.
+    Kubectl,
+}
+
+impl Program {
+    /// The name it is looked for by, and shown by.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Helm => "helm",
+            Self::Kubectl => "kubectl",
+        }
+    }
+}
+
+/// One call: a program and its arguments, one word each; no shell is between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// Which program.
+    pub program: Program,
+    /// Its arguments, unquoted.
+    pub arguments: Vec<String>,
+}
+
+impl Invocation {
+    /// A call of a program with its first words.
+    pub fn new<'a>(program: Program, words: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { program, arguments: words.into_iter().map(str::to_owned).collect() }
+    }
+
+    /// Adds one word.
+    #[must_use]
+    pub fn word(mut self, word: impl Into<String>) -> Self {
+        self.arguments.push(word.into());
+        self
+    }
+
+    /// Adds several words.
+    #[must_use]
+    pub fn words(mut self, words: impl IntoIterator<Item = String>) -> Self {
+        self.arguments.extend(words);
+        self
+    }
+}
+
+/// The line as it can be pasted into a shell.
+impl fmt::Display for Invocation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.program.name())?;
+        self.arguments.iter().try_for_each(|word| write!(out, " {}", quoted(word)))
+    }
+}
+
+/// A call that only reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query(pub Invocation);
+
+/// A call that changes the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change(pub Invocation);
+
+/// One word as a POSIX shell needs it: as it is where nothing in it is
+/// special, else in single quotes.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "-_=+./:,@%".contains(c);
+    if !word.is_empty() && word.chars().all(harmless) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_can_be_pasted_into_a_shell() {
+        let call = Invocation::new(Program::Helm, ["upgrade", "rel"]).word("it's $HOME").word("");
+        assert_eq!(call.to_string(), r"helm upgrade rel 'it'\''s $HOME' ''");
+    }
+}

@@ -1,0 +1,211 @@
+//! The reading round: release, manifest, Deployments and pods, as much in
+//! parallel as their answers allow. Reads only.
+
+use serde::de::DeserializeOwned;
+
+use crate::component::ComponentRef;
+use crate::error::Failure;
+use crate::exec::{CallFailure, Exec};
+use crate::helm;
+use crate::invocation::Query;
+use crate::kubectl::{self, Selector};
+use crate::manifest;
+use crate::release::{ChartVersion, Declared, Release};
+use crate::target::Target;
+use crate::workload::{Deployment, List, Pod};
+
+/// What was seen in one round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// The release's newest revision.
+    pub release: Release,
+    /// The component Deployments that this revision declares.
+    pub declared: Vec<Declared>,
+    /// The live Deployments of the release.
+    pub deployments: Vec<Deployment>,
+    /// The pods of the components that were asked about.
+    pub pods: Pods,
+}
+
+/// Pods, and the position from which a watch sees every later change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pods {
+    /// The pods.
+    pub items: Vec<Pod>,
+    /// The position.
+    pub resource_version: String,
+}
+
+/// The release a run is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReleaseWish {
+    /// The one of this name.
+    Named(String),
+    /// The only one of the chart `milvus` in the namespace.
+    Only,
+}
+
+/// Reads one round.
+///
+/// # Errors
+/// `not-found`, `ambiguous-release`, `not-milvus`, `unreachable`, `forbidden`,
+/// or whatever helm and kubectl said.
+pub fn observe(
+    exec: &Exec,
+    target: &Target,
+    wanted: &ReleaseWish,
+    components: &[ComponentRef],
+) -> Result<Observed, Failure> {
+    let name = match wanted {
+        ReleaseWish::Named(name) => name.clone(),
+        ReleaseWish::Only => only_release(exec, target)?,
+    };
+    let (release, deployments) = std::thread::scope(|scope| {
+        let deployments = scope.spawn(|| read_deployments(exec, target, &name));
+        let release = exec
+            .read(&helm::metadata(target, &name), helm::read_metadata)
+            .map_err(|failed| release_failure(&failed, target, &name));
+        (release, joined(deployments))
+    });
+    let release = release?;
+    let deployments = deployments?;
+    if release.chart.name != "milvus" {
+        return Err(not_milvus(&release.name, target, &release.chart));
+    }
+    let labels: Vec<&str> = components.iter().map(|c| c.label).collect();
+    let (declared, pods) = std::thread::scope(|scope| {
+        let pods = scope.spawn(|| match labels.as_slice() {
+            [] => Ok(Pods::default()),
+            labels => read_pods(exec, target, &kubectl::pods_of(&name, labels))
+                .map_err(|failed| cluster_failure(&failed, "list", "pods", target)),
+        });
+        let query = helm::manifest(target, &name, release.revision);
+        let declared = exec
+            .read(&query, |output| manifest::declared(&helm::read_text(output)?, &name))
+            .map_err(|failed| release_failure(&failed, target, &name));
+        (declared, joined(pods))
+    });
+    Ok(Observed { release, declared: declared?, deployments, pods: pods? })
+}
+
+/// The live Deployments of a release.
+pub fn read_deployments(exec: &Exec, target: &Target, release: &str) -> Result<Vec<Deployment>, Failure> {
+    let selector = kubectl::deployments_of(Some(release));
+    pages(exec, |page| kubectl::list_deployments(target, &selector, page))
+        .map(|list| list.items)
+        .map_err(|failed| cluster_failure(&failed, "list", "deployments.apps", target))
+}
+
+/// The pods that a selector chooses.
+pub fn read_pods(exec: &Exec, target: &Target, selector: &Selector) -> Result<Pods, CallFailure> {
+    let list = pages(exec, |page| kubectl::list_pods(target, selector, page))?;
+    Ok(Pods { items: list.items, resource_version: list.metadata.resource_version })
+}
+
+/// A list, page by page: a child holds one page at a time. All pages are of the
+/// position of the first.
+fn pages<T: DeserializeOwned>(exec: &Exec, query: impl Fn(Option<&str>) -> Query) -> Result<List<T>, CallFailure> {
+    let mut whole: List<T> = exec.read(&query(None), kubectl::read_list)?;
+    while let Some(token) = whole.metadata.next_page.take().filter(|token| !token.is_empty()) {
+        let page: List<T> = exec.read(&query(Some(&token)), kubectl::read_list)?;
+        whole.items.extend(page.items);
+        whole.metadata = page.metadata;
+    }
+    Ok(whole)
+}
+
+fn only_release(exec: &Exec, target: &Target) -> Result<String, Failure> {
+    let namespace = &target.namespace;
+    let releases =
+        exec.read(&helm::list(target), helm::read_list).map_err(|failed| release_failure(&failed, target, ""))?;
+    let mut of_milvus: Vec<String> =
+        releases.iter().filter(|listed| listed.is_of_chart("milvus")).map(|listed| listed.name.clone()).collect();
+    match of_milvus.len() {
+        1 => Ok(of_milvus.remove(0)),
+        0 => {
+            let failure =
+                Failure::new("not-found", format!("namespace `{namespace}` has no release of the chart `milvus`"));
+            let others: Vec<String> = releases.iter().map(|r| format!("`{}` ({})", r.name, r.chart)).collect();
+            let failure = if others.is_empty() {
+                failure
+            } else {
+                failure.because(format!("its releases are {}", others.join(", ")))
+            };
+            Err(failure.hint("helm list -A"))
+        }
+        count => Err(Failure::new(
+            "ambiguous-release",
+            format!("namespace `{namespace}` has {count} releases of the chart `milvus`: {}", backticked(&of_milvus)),
+        )
+        .hint(format!("name one: `kubectl milvus scale {} ...{}`", of_milvus[0], target.hint_flags()))),
+    }
+}
+
+fn not_milvus(name: &str, target: &Target, chart: &ChartVersion) -> Failure {
+    Failure::new(
+        "not-milvus",
+        format!(
+            "release `{name}` in namespace `{}` is of chart `{chart}`, not of the chart `milvus`",
+            target.namespace
+        ),
+    )
+    .hint(format!("helm list{}", target.hint_flags()))
+}
+
+/// A failed look at a release.
+pub fn release_failure(failed: &CallFailure, target: &Target, name: &str) -> Failure {
+    let namespace = &target.namespace;
+    let what = if name.is_empty() {
+        format!("the releases of namespace `{namespace}`")
+    } else {
+        format!("release `{name}` in namespace `{namespace}`")
+    };
+    match helm::meaning(failed) {
+        helm::Meaning::NoSuchRelease => Failure::new("not-found", format!("there is no {what}")).hint("helm list -A"),
+        helm::Meaning::Unreachable => unreachable(failed),
+        helm::Meaning::Forbidden => Failure::new("forbidden", format!("helm may not read {what}"))
+            .because_said(failed.stderr())
+            .hint("ask for the rights to get and list the Secrets that hold Helm's releases"),
+        helm::Meaning::TooOld => Failure::new("tool-too-old", "this helm is too old")
+            .because(failed.to_string())
+            .because_said(failed.stderr())
+            .hint("install Helm 3.13 or newer, or Helm 4"),
+        helm::Meaning::Pending | helm::Meaning::Unknown => Failure::new("helm-failed", format!("cannot read {what}"))
+            .because(failed.to_string())
+            .because_said(failed.stderr()),
+    }
+}
+
+/// A failed look at the cluster with kubectl.
+pub fn cluster_failure(failed: &CallFailure, verb: &str, resource: &str, target: &Target) -> Failure {
+    let namespace = &target.namespace;
+    match kubectl::meaning(failed) {
+        kubectl::Meaning::Forbidden => {
+            Failure::new("forbidden", format!("you may not {verb} `{resource}` in namespace `{namespace}`"))
+                .because_said(failed.stderr())
+                .hint(format!("kubectl auth can-i {verb} {resource}{}", target.hint_flags()))
+        }
+        kubectl::Meaning::Unreachable => unreachable(failed),
+        _ => Failure::new("kubectl-failed", format!("cannot {verb} `{resource}` in namespace `{namespace}`"))
+            .because(failed.to_string())
+            .because_said(failed.stderr()),
+    }
+}
+
+fn unreachable(failed: &CallFailure) -> Failure {
+    Failure::new("unreachable", "the cluster cannot be reached")
+        .because(failed.to_string())
+        .because_said(failed.stderr())
+        .hint("kubectl cluster-info")
+}
+
+/// Names as a sentence lists them.
+#[must_use]
+pub fn backticked(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// A scoped thread's result; a panic there goes on here.
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}

@@ -1,0 +1,42 @@
+//! What came of trying to read something. Partial knowledge is normal: a user
+//! may see Deployments and not autoscalers. The four cases are kept apart all
+//! the way, so that "may not look" is never taken for "is not there".
+
+use crate::exec::CallFailure;
+use crate::kubectl;
+
+/// The four ends of a reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading<T> {
+    /// It was read.
+    Known(T),
+    /// It does not exist.
+    Absent,
+    /// The user may not read it.
+    Forbidden(Denied),
+    /// It was not understood, or not answered; the reason in words.
+    Unclear(String),
+}
+
+/// A right that the user does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Denied {
+    /// `get`, `list`, `watch`, `patch`, `delete`.
+    pub verb: &'static str,
+    /// As RBAC names it, such as `pods/proxy`.
+    pub resource: &'static str,
+}
+
+impl<T> Reading<T> {
+    /// The reading of a kubectl call that needs this right.
+    pub fn of(result: Result<T, CallFailure>, needs: Denied) -> Self {
+        match result {
+            Ok(value) => Self::Known(value),
+            Err(failed) => match kubectl::meaning(&failed) {
+                kubectl::Meaning::Forbidden => Self::Forbidden(needs),
+                kubectl::Meaning::NotFound => Self::Absent,
+                _ => Self::Unclear(failed.to_string()),
+            },
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The refusals of `decide`, each with its stable identifier, its sentence and
+//! its way out. `docs/refusals.md` has a section for each.
+
+use crate::component::{self, ComponentRef};
+use crate::error::Failure;
+use crate::observe::backticked;
+
+/// Why a goal or a step is not to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The word is no component of Milvus.
+    UnknownComponent {
+        /// As typed.
+        spelling: String,
+        /// What this release runs.
+        runs: Vec<ComponentRef>,
+    },
+    /// The release has no Deployment of it.
+    NotRunning {
+        /// The component.
+        component: ComponentRef,
+    },
+    /// Standalone Milvus is one pod; its chart writes a literal 1.
+    Standalone {
+        /// The component that was asked for.
+        component: ComponentRef,
+    },
+    /// More than one coordinator needs active standby.
+    Coordinator {
+        /// The coordinator.
+        component: ComponentRef,
+    },
+    /// The chart writes its count as a literal, or it has a key of its own.
+    Fixed {
+        /// The component.
+        component: ComponentRef,
+        /// The values key that holds its count, if there is one.
+        count_key: Option<&'static str>,
+    },
+    /// The release's value is negative: the chart leaves the count out.
+    LeftToAutoscaler {
+        /// The component.
+        component: ComponentRef,
+    },
+    /// Release and cluster disagree, so that `+1` has no base.
+    RelativeDrift {
+        /// The component.
+        component: ComponentRef,
+        /// The live counts, one for each group.
+        live: Vec<u32>,
+        /// The release's count.
+        declared: u32,
+    },
+    /// The groups have different counts, and the wanted one lies between.
+    UnequalGroups {
+        /// The component.
+        component: ComponentRef,
+        /// The live counts.
+        live: Vec<u32>,
+    },
+    /// A Deployment of the release is not in the cluster.
+    DeploymentGone {
+        /// The component.
+        component: ComponentRef,
+        /// The Deployment's name.
+        deployment: String,
+    },
+    /// A relative count leads below zero or beyond what Kubernetes takes.
+    OutOfRange {
+        /// The component.
+        component: ComponentRef,
+        /// The count now.
+        now: u32,
+        /// `-5`.
+        change: String,
+    },
+    /// Zero without `--allow-zero`.
+    Zero {
+        /// The component.
+        component: ComponentRef,
+    },
+    /// Query and streaming node would shrink in one call.
+    BothNodesIn,
+    /// An operation on the release is under way, or was killed.
+    ReleasePending {
+        /// The revision in that status.
+        revision: u64,
+        /// As Helm names it.
+        status: String,
+    },
+    /// The newest revision failed: `--reuse-values` would go back to the values
+    /// of the one before it.
+    ReleaseFailed {
+        /// The failed revision.
+        revision: u64,
+    },
+}
+
+/// Where the refused release is, for the sentence and the hint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The release's name.
+    pub release: &'a str,
+    /// The namespace.
+    pub namespace: &'a str,
+    /// The connection flags that the user typed, each with a space before it.
+    pub flags: String,
+}
+
+impl Refusal {
+    /// The refusal as a failure of a run that has changed nothing.
+    #[must_use]
+    pub fn failure(&self, place: &Place<'_>) -> Failure {
+        let Place { release, namespace, flags } = place;
+        let at = format!("release `{release}` in namespace `{namespace}`");
+        let scale = |component: ComponentRef, count: &str| {
+            format!("kubectl milvus scale {release} {}={count}{flags}", component.key)
+        };
+        match self {
+            Self::UnknownComponent { spelling, runs } => {
+                let failure = Failure::new("unknown-component", format!("`{spelling}` is not a component of Milvus"))
+                    .because(format!("{at} runs {}", keys(runs)));
+                match component::nearest(spelling) {
+                    Some(near) => failure.hint(format!("did you mean `{}`?", near.key)),
+                    None => failure,
+                }
+            }
+            Self::NotRunning { component } => {
+                Failure::new("component-disabled", format!("{at} does not run `{}`", component.key))
+            }
+            Self::Standalone { component } => Failure::new(
+                "standalone",
+                format!("{at} is standalone Milvus: it is one pod and has no `{}` to scale", component.key),
+            )
+            .because("its chart ignores the counts of components where `cluster.enabled` is false")
+            .hint("install a release with `cluster.enabled=true` and move the data, for instance with milvus-backup"),
+            Self::Coordinator { component } => Failure::new(
+                "coordinator",
+                format!("`{}` of {at} is a coordinator, and coordinators do not scale", component.key),
+            )
+            .because("without active standby a second one crashes in a loop, with it the second only waits")
+            .hint(format!("scale the workers: {}", scale_words())),
+            Self::Fixed { component, count_key: None } => Failure::new(
+                "component-fixed",
+                format!("the count of `{}` of {at} cannot be changed: there is always one", component.key),
+            ),
+            Self::Fixed { component, count_key: Some(key) } => Failure::new(
+                "component-fixed",
+                format!("`{}` of {at} is a dependency of Milvus, not a worker", component.key),
+            )
+            .because(format!("its count is the value `{key}`, and a change of it restarts other pods")),
+            Self::LeftToAutoscaler { component } => {
+                Failure::new("autoscaled", format!("the count of `{}` of {at} is left to an autoscaler", component.key))
+                    .because(format!(
+                        "its value `{}` is negative, so the release declares no count",
+                        component.replicas_key()
+                    ))
+                    .hint(format!("kubectl get horizontalpodautoscalers{flags}"))
+            }
+            Self::RelativeDrift { component, live, declared } => Failure::new(
+                "drift",
+                format!(
+                    "a relative count of `{}` of {at} has no base: {} in the cluster, {declared} in the release",
+                    component.key,
+                    numbers(live)
+                ),
+            )
+            .hint(format!(
+                "say the count you want: `{}`",
+                scale(component, &live.iter().max().unwrap_or(declared).to_string())
+            )),
+            Self::UnequalGroups { component, live } => Failure::new(
+                "drift",
+                format!("the resource groups of `{}` of {at} have different counts: {}", component.key, numbers(live)),
+            )
+            .because("one step would make one group smaller and another larger")
+            .hint(format!(
+                "make them equal first: `{}`",
+                scale(component, &live.iter().max().unwrap_or(&0).to_string())
+            )),
+            Self::DeploymentGone { component, deployment } => Failure::new(
+                "drift",
+                format!("Deployment `{deployment}` of `{}` of {at} is not in the cluster", component.key),
+            )
+            .because("an upgrade would create it anew")
+            .hint(format!("helm get manifest {release}{flags}")),
+            Self::OutOfRange { component, now, change } => {
+                Failure::usage(format!("`{}={change}` leads nowhere: {at} has {now}", component.key))
+            }
+            Self::Zero { component } => {
+                Failure::new("zero", format!("`{}=0` would stop every `{}` of {at}", component.key, component.key))
+                    .hint(format!("if that is what you want: `{} --allow-zero`", scale(component, "0")))
+            }
+            Self::BothNodesIn => Failure::new(
+                "both-nodes-in",
+                format!("`queryNode` and `streamingNode` of {at} must not shrink in one call"),
+            )
+            .because("channels and segments would move at the same time, and searches would lack segments")
+            .hint("shrink one of them, and the other when that is done"),
+            Self::ReleasePending { revision, status } => Failure::new(
+                "release-pending",
+                format!("{at} is `{status}` (revision {revision}): another operation is under way, or was killed"),
+            )
+            .hint(format!("helm history {release}{flags}")),
+            Self::ReleaseFailed { revision } => {
+                Failure::new("release-failed", format!("the last operation on {at} failed (revision {revision})"))
+                    .because("an upgrade that reuses values would go back to those of the revision before it")
+                    .hint(format!("helm history {release}{flags}"))
+            }
+        }
+    }
+}
+
+fn keys(components: &[ComponentRef]) -> String {
+    backticked(&components.iter().map(|c| c.key.to_owned()).collect::<Vec<_>>())
+}
+
+fn scale_words() -> String {
+    let workers = component::COMPONENTS.iter().filter(|c| c.role == component::Role::Worker);
+    workers.map(|c| format!("`{}`", c.key)).collect::<Vec<_>>().join(", ")
+}
+
+fn numbers(counts: &[u32]) -> String {
+    counts.iter().map(u32::to_string).collect::<Vec<_>>().join(" and ")
+}

@@ -1,0 +1,405 @@
+//! What a run came to, as text or JSON. Pure: time comes in as a value.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::decide::{Goal, Step};
+use crate::error::Failure;
+use crate::release::Release;
+use crate::verdict::Progress;
+use crate::workload::Pod;
+
+/// The report of one `scale`, and its JSON document. New fields may come; those
+/// that are here keep their meaning for as long as `schema` says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScaleReport {
+    /// `kubectl-milvus/scale/v1`.
+    pub schema: &'static str,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The exit code of the process.
+    pub exit_code: u8,
+    /// The namespace.
+    pub namespace: String,
+    /// The release; null where it was not found.
+    pub release: Option<ReleaseReport>,
+    /// The goal, a component each; empty where it was not understood.
+    pub components: Vec<ComponentReport>,
+    /// The upgrades that were made, or with `--dry-run` the first that would be.
+    pub steps: Vec<StepReport>,
+    /// How many upgrades lead from the beginning to the goal.
+    pub steps_total: usize,
+    /// The pods of the components, as they were read last.
+    pub pods: Vec<PodReport>,
+    /// What went wrong, or null.
+    pub error: Option<ErrorReport>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The counts were changed, and the pods are there.
+    Verified,
+    /// There was nothing to change, and the pods are there.
+    Unchanged,
+    /// The upgrade is done; `--no-wait`.
+    Applied,
+    /// Nothing was done; `--dry-run`.
+    Planned,
+    /// It was refused, or failed.
+    Failed,
+    /// The pods were not there in time.
+    TimedOut,
+    /// A signal ended it.
+    Interrupted,
+}
+
+/// The release of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseReport {
+    /// Its name.
+    pub name: String,
+    /// Chart name and version, as `helm list` shows them.
+    pub chart: String,
+    /// The revision when the run began.
+    pub revision_before: u64,
+    /// The revision when it ended.
+    pub revision: u64,
+}
+
+/// One component of the goal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ComponentReport {
+    /// Its key in the chart's values.
+    pub component: &'static str,
+    /// The count when the run began: of each resource group, where there are
+    /// some.
+    pub from: u32,
+    /// The wanted count.
+    pub to: u32,
+    /// How many Deployments bear that count: 1, or the number of resource
+    /// groups.
+    pub groups: usize,
+    /// What was seen last, in pods of all groups; null where nothing was
+    /// looked at.
+    pub pods: Option<PodCounts>,
+}
+
+/// Pods of one component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PodCounts {
+    /// As many as there should be at that step.
+    pub expected: u64,
+    /// Ready and not terminating.
+    pub ready: u64,
+    /// Neither Ready nor terminating.
+    pub not_ready: u64,
+    /// Being deleted.
+    pub terminating: u64,
+}
+
+/// One upgrade.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StepReport {
+    /// What it changes.
+    pub change: String,
+    /// The line that was run, or would be.
+    pub command: String,
+    /// The revision it made; null where it was not run, or failed.
+    pub revision: Option<u64>,
+    /// Whether the pods were seen to be there afterwards.
+    pub verified: bool,
+}
+
+/// One pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PodReport {
+    /// Its name.
+    pub name: String,
+    /// Its component's label.
+    pub component: String,
+    /// Ready containers of all, as `kubectl get pods` shows them.
+    pub containers: String,
+    /// Whether it is Ready.
+    pub ready: bool,
+    /// Its status, as `kubectl get pods` shows it.
+    pub status: String,
+    /// How often its containers were restarted.
+    pub restarts: u32,
+    /// When it was created, RFC 3339.
+    pub created: String,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorReport {
+    /// The stable identifier, or null.
+    pub id: Option<&'static str>,
+    /// One sentence.
+    pub message: String,
+    /// Why, the nearest reason first.
+    pub causes: Vec<String>,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl ScaleReport {
+    /// A report about which nothing is known yet but where it happens.
+    #[must_use]
+    pub fn new(namespace: &str) -> Self {
+        Self {
+            schema: "kubectl-milvus/scale/v1",
+            outcome: Outcome::Failed,
+            exit_code: 0,
+            namespace: namespace.to_owned(),
+            release: None,
+            components: Vec::new(),
+            steps: Vec::new(),
+            steps_total: 0,
+            pods: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// Writes down the release; of several observations the first revision
+    /// stays the one before.
+    pub fn saw(&mut self, release: &Release) {
+        let before = self.release.as_ref().map_or(release.revision, |seen| seen.revision_before);
+        self.release = Some(ReleaseReport {
+            name: release.name.clone(),
+            chart: release.chart.to_string(),
+            revision_before: before,
+            revision: release.revision,
+        });
+    }
+
+    /// Writes down the goal.
+    pub fn aims(&mut self, goal: &Goal) {
+        self.components = goal
+            .0
+            .iter()
+            .map(|aim| ComponentReport {
+                component: aim.component.key,
+                from: aim.from.0,
+                to: aim.to.0,
+                groups: aim.groups,
+                pods: None,
+            })
+            .collect();
+    }
+
+    /// Writes down a step and the line that carries it out.
+    pub fn step(&mut self, step: &Step, command: String) {
+        self.steps.push(StepReport { change: step.to_string(), command, revision: None, verified: false });
+    }
+
+    /// Writes down what the last upgrade made.
+    pub fn applied(&mut self, revision: u64) {
+        if let Some(step) = self.steps.last_mut() {
+            step.revision = Some(revision);
+        }
+        if let Some(release) = &mut self.release {
+            release.revision = revision;
+        }
+    }
+
+    /// Whether any upgrade of this run made a revision.
+    #[must_use]
+    pub fn changed_something(&self) -> bool {
+        self.steps.iter().any(|step| step.revision.is_some())
+    }
+
+    /// Writes down what is seen of the components.
+    pub fn progress(&mut self, progress: &[Progress]) {
+        for seen in progress {
+            for component in self.components.iter_mut().filter(|c| c.component == seen.component.key) {
+                component.pods = Some(PodCounts {
+                    expected: seen.expected,
+                    ready: seen.ready,
+                    not_ready: seen.unready,
+                    terminating: seen.terminating,
+                });
+            }
+        }
+    }
+
+    /// Writes down the pods as they were read last.
+    pub fn pods(&mut self, pods: &[Pod]) {
+        self.pods = pods
+            .iter()
+            .map(|pod| PodReport {
+                name: pod.name.clone(),
+                component: pod.component.clone(),
+                containers: pod.containers.to_string(),
+                ready: pod.ready,
+                status: pod.status.clone(),
+                restarts: pod.restarts,
+                created: pod.created.clone(),
+            })
+            .collect();
+        self.pods.sort_by(|a, b| (&a.component, &a.name).cmp(&(&b.component, &b.name)));
+    }
+
+    /// Writes down a failure and its exit code.
+    pub fn failed(&mut self, failure: &Failure) {
+        self.exit_code = failure.exit.code();
+        self.error = Some(ErrorReport {
+            id: failure.id,
+            message: failure.message.clone(),
+            causes: failure.causes.clone(),
+            hint: failure.hint.clone(),
+        });
+    }
+
+    /// The document of `-o json`.
+    #[must_use]
+    pub fn json(&self) -> String {
+        // Strings and numbers only: there is nothing that JSON cannot hold.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// What a person sees on standard output; empty after a failure, which is
+    /// told on standard error.
+    #[must_use]
+    pub fn text(&self, now: Timestamp) -> String {
+        let Some(release) = &self.release else { return String::new() };
+        let place = format!("release `{}` in namespace `{}`", release.name, self.namespace);
+        match self.outcome {
+            Outcome::Verified => {
+                format!("{}\n{place}: {}\n", pod_table(&self.pods, now), self.changes("verified"))
+            }
+            Outcome::Unchanged => {
+                format!("{}\n{place}: {}\n", pod_table(&self.pods, now), self.changes("nothing to change, verified"))
+            }
+            Outcome::Applied => format!("{place}: {}\n", self.changes("applied, pods not looked at")),
+            Outcome::Planned => self.plan(release, &place),
+            Outcome::Failed | Outcome::TimedOut | Outcome::Interrupted => String::new(),
+        }
+    }
+
+    /// Such as `queryNode 1 to 3, 3 pods ready; verified (revision 2)`.
+    fn changes(&self, ending: &str) -> String {
+        let parts: Vec<String> = self
+            .components
+            .iter()
+            .map(|c| {
+                let ComponentReport { component, from, to, .. } = c;
+                let change =
+                    if from == to { format!("{component} at {to}") } else { format!("{component} {from} to {to}") };
+                match c.pods {
+                    Some(pods) => format!("{change}, {}{} ready", groups(c, pods.ready), plural(pods.ready, "pod")),
+                    None => change,
+                }
+            })
+            .collect();
+        let revision = self.release.as_ref().map_or(0, |release| release.revision);
+        format!("{}; {ending} (revision {revision})", parts.join("; "))
+    }
+
+    fn plan(&self, release: &ReleaseReport, place: &str) -> String {
+        let mut rows = vec![["COMPONENT", "NOW", "WANTED", "PODS"].map(str::to_owned).to_vec()];
+        for c in &self.components {
+            let pods = u64::from(c.to) * u64::try_from(c.groups).unwrap_or(1);
+            rows.push(vec![
+                c.component.to_owned(),
+                c.from.to_string(),
+                c.to.to_string(),
+                format!("{}{pods}", groups(c, pods)),
+            ]);
+        }
+        let mut text = format!("{place}: chart {}, revision {}\n\n{}", release.chart, release.revision, table(&rows));
+        match self.steps.first() {
+            None => text.push_str("\nnothing to change\n"),
+            Some(step) => {
+                let StepReport { change, command, .. } = step;
+                text.push_str(&format!(
+                    "\nstep 1 of {}: {change}\n  {command}\n\nnothing was changed\n",
+                    self.steps_total
+                ));
+            }
+        }
+        text
+    }
+}
+
+/// `3 x 2 groups = ` where a count stands for several Deployments.
+fn groups(component: &ComponentReport, pods: u64) -> String {
+    match u64::try_from(component.groups) {
+        Ok(groups) if groups > 1 && pods == groups * u64::from(component.to) => {
+            format!("{} × {groups} groups = ", component.to)
+        }
+        _ => String::new(),
+    }
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    if count == 1 { format!("{count} {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// As many pods as fit on a screen are listed; JSON has them all.
+const LISTED: usize = 20;
+
+fn pod_table(pods: &[PodReport], now: Timestamp) -> String {
+    if pods.is_empty() {
+        return String::new();
+    }
+    let mut rows = vec![["NAME", "READY", "STATUS", "RESTARTS", "AGE"].map(str::to_owned).to_vec()];
+    rows.extend(pods.iter().take(LISTED).map(|pod| {
+        vec![
+            pod.name.clone(),
+            pod.containers.clone(),
+            pod.status.clone(),
+            pod.restarts.to_string(),
+            age(&pod.created, now),
+        ]
+    }));
+    let mut text = table(&rows);
+    if let Some(more) = pods.len().checked_sub(LISTED).filter(|more| *more > 0) {
+        text.push_str(&format!("... and {more} more\n"));
+    }
+    text
+}
+
+/// Columns as kubectl sets them: three spaces between, no lines.
+fn table(rows: &[Vec<String>]) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.add_rows(rows.iter().cloned());
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 3));
+    }
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// The time since a creation as kubectl shows it: two units while they matter.
+fn age(created: &str, now: Timestamp) -> String {
+    let Ok(created) = created.parse::<Timestamp>() else { return "<unknown>".to_owned() };
+    let seconds = now.as_second().saturating_sub(created.as_second()).max(0);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    let two = |whole: i64, unit: char, rest: i64, small: char| {
+        if rest == 0 { format!("{whole}{unit}") } else { format!("{whole}{unit}{rest}{small}") }
+    };
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..600 => two(minutes, 'm', seconds % 60, 's'),
+        600..10_800 => format!("{minutes}m"),
+        10_800..28_800 => two(hours, 'h', minutes % 60, 'm'),
+        28_800..172_800 => format!("{hours}h"),
+        172_800..691_200 => two(days, 'd', hours % 24, 'h'),
+        691_200..63_072_000 => format!("{days}d"),
+        _ => two(days / 365, 'y', days % 365, 'd'),
+    }
+}
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;

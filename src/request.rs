@@ -1,0 +1,197 @@
+//! What was asked for, checked. Argument types end here.
+
+use std::time::Duration;
+
+use crate::chart::ChartWish;
+use crate::cli;
+use crate::component;
+use crate::decide::{Asked, Count, Pace};
+use crate::error::Failure;
+use crate::observe::ReleaseWish;
+use crate::target::Connection;
+
+/// A checked `scale`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScaleRequest {
+    /// Which release.
+    pub release: ReleaseWish,
+    /// What is wanted; never empty, no component twice.
+    pub asked: Vec<Asked>,
+    /// Where the chart is, if said.
+    pub chart: ChartWish,
+    /// How far the run goes.
+    pub extent: Extent,
+    /// Pods per step down.
+    pub pace: Pace,
+    /// How long one step may take.
+    pub timeout: Duration,
+    /// Whether a component may be stopped altogether.
+    pub allow_zero: bool,
+}
+
+/// How far a run goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Until the pods are seen to be there.
+    Verified,
+    /// Until the upgrade is done; `--no-wait`.
+    Applied,
+    /// Until it is known what would be done; `--dry-run`.
+    Planned,
+}
+
+impl ScaleRequest {
+    /// Checks the arguments of `scale`.
+    ///
+    /// # Errors
+    /// Wrong usage: what was typed can never work.
+    pub fn check(arguments: &cli::Scale) -> Result<(Self, Connection), Failure> {
+        let cli::Scale { words, chart, repo, dry_run, no_wait, step, timeout, allow_zero, connection } = arguments;
+        let mut release = ReleaseWish::Only;
+        let mut asked: Vec<Asked> = Vec::new();
+        for word in words {
+            if let Some((spelling, count)) = word.split_once('=') {
+                let one = target(word, spelling, count)?;
+                let twice = |other: &Asked| match one.component {
+                    Some(_) => other.component == one.component,
+                    None => other.spelling == one.spelling,
+                };
+                if asked.iter().any(twice) {
+                    return Err(Failure::usage(format!("`{word}` names a component that stands before it")));
+                }
+                asked.push(one);
+            } else if let ReleaseWish::Named(first) = &release {
+                return Err(Failure::usage(format!("`{first}` and `{word}` cannot both be the release"))
+                    .hint("write a target as COMPONENT=COUNT, for instance queryNode=3"));
+            } else {
+                release = ReleaseWish::Named(release_name(word)?);
+            }
+        }
+        if asked.is_empty() {
+            return Err(Failure::usage("nothing to scale was named")
+                .hint("write a target as COMPONENT=COUNT, for instance queryNode=3"));
+        }
+        for (flag, value) in [("--chart", chart), ("--repo", repo)] {
+            if let Some(value) = value
+                && (value.is_empty() || value.starts_with('-'))
+            {
+                return Err(Failure::usage(format!("`{value}` is not a value for `{flag}`")));
+            }
+        }
+        let extent = match (dry_run, no_wait) {
+            (true, _) => Extent::Planned,
+            (false, true) => Extent::Applied,
+            (false, false) => Extent::Verified,
+        };
+        let request = Self {
+            release,
+            asked,
+            chart: ChartWish { chart: chart.clone(), repository: repo.clone() },
+            extent,
+            pace: *step,
+            timeout: *timeout,
+            allow_zero: *allow_zero,
+        };
+        Ok((request, connection.into()))
+    }
+}
+
+/// A name that Helm takes for a release: so it can be no flag, and nothing that
+/// a selector or a path would read otherwise.
+fn release_name(word: &str) -> Result<String, Failure> {
+    let well_formed = word.len() <= 53 && !word.is_empty() && word.split('.').all(crate::target::is_label);
+    if well_formed {
+        return Ok(word.to_owned());
+    }
+    let failure = Failure::usage(format!("`{word}` is not the name of a release"));
+    Err(match component::find(word) {
+        Some(component) => failure.hint(format!("write `{}=COUNT` to scale it", component.key)),
+        None => failure,
+    })
+}
+
+fn target(word: &str, spelling: &str, count: &str) -> Result<Asked, Failure> {
+    let sign = count.chars().next();
+    let digits = count.trim_start_matches(['+', '-']);
+    let number = digits
+        .parse::<u32>()
+        .ok()
+        .filter(|n| *n <= i32::MAX.unsigned_abs() && digits.chars().all(|c| c.is_ascii_digit()));
+    let signs = count.len() - digits.len();
+    let count = match (number, signs, sign) {
+        (Some(n), 0, _) => Count::Exactly(n),
+        (Some(n), 1, Some('+')) => Count::More(n),
+        (Some(n), 1, Some('-')) => Count::Fewer(n),
+        _ => {
+            return Err(Failure::usage(format!("`{word}` has no count"))
+                .because("a count is a whole number such as 3, or a change such as +2 or -1"));
+        }
+    };
+    if spelling.is_empty() {
+        return Err(Failure::usage(format!("`{word}` names no component"))
+            .hint("write a target as COMPONENT=COUNT, for instance queryNode=3"));
+    }
+    Ok(Asked { spelling: crate::error::plain(spelling), component: component::find(spelling), count })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn check(words: &str) -> Result<ScaleRequest, String> {
+        let arguments = ["kubectl-milvus", "scale"].into_iter().chain(words.split_whitespace());
+        let parsed = cli::Arguments::try_parse_from(arguments).map_err(|e| e.to_string())?;
+        let cli::Command::Scale(scale) = parsed.command;
+        ScaleRequest::check(&scale).map(|(request, _)| request).map_err(|failure| {
+            assert_eq!(failure.exit.code(), 2, "{failure:?}");
+            failure.message
+        })
+    }
+
+    fn counts(words: &str) -> Vec<(String, Count)> {
+        check(words).unwrap().asked.into_iter().map(|a| (a.component.unwrap().key.to_owned(), a.count)).collect()
+    }
+
+    #[test]
+    fn an_argument_with_an_equals_sign_is_a_target_and_the_other_the_release() {
+        assert_eq!(check("qn=3").unwrap().release, ReleaseWish::Only);
+        for words in ["rel qn=3 proxy=+2", "qn=3 rel proxy=+2", "qn=3 proxy=+2 rel"] {
+            assert_eq!(check(words).unwrap().release, ReleaseWish::Named("rel".into()));
+            assert_eq!(counts(words), [("queryNode".into(), Count::Exactly(3)), ("proxy".into(), Count::More(2))]);
+        }
+        assert_eq!(counts("dn=-1"), [("dataNode".into(), Count::Fewer(1))]);
+    }
+
+    #[test]
+    fn what_is_not_a_count_is_refused() {
+        for count in
+            ["", "abc", "2.7", "++1", "+-1", "1e3", "-", "+", "99999999999", "2147483648", "３", "3,proxy.replicas=9"]
+        {
+            let said = check(&format!("rel qn={count}")).unwrap_err();
+            assert!(said.contains("has no count"), "{count}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_release_cannot_become_a_flag_or_a_path() {
+        for name in ["../x", "a/b", "A", "a_b", "a..b", "x{1}", "a=b,c"] {
+            assert!(check(&format!("{name} qn=3")).is_err(), "{name}");
+        }
+        assert!(check("qn=3 -- --post-renderer").is_err());
+    }
+
+    #[test]
+    fn a_component_twice_two_releases_and_no_target_are_refused() {
+        assert!(check("rel qn=3 querynode=4").unwrap_err().contains("stands before it"));
+        assert!(check("one two qn=3").unwrap_err().contains("cannot both be the release"));
+        assert!(check("rel").unwrap_err().contains("nothing to scale"));
+        assert!(check("rel =3").unwrap_err().contains("names no component"));
+    }
+
+    #[test]
+    fn a_chart_cannot_become_a_flag() {
+        assert!(check("qn=3 --chart=--post-renderer").is_err());
+        assert!(check("qn=3 --repo=").is_err());
+    }
+}

@@ -1,0 +1,115 @@
+//! Ctrl-C, SIGTERM and a closed terminal, as messages: whoever waits, waits on
+//! a channel, and hears a signal there like anything else.
+
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::error::Exit;
+
+/// Why the run is to end early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupt {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// SIGHUP: the terminal was closed.
+    Hangup,
+}
+
+impl Interrupt {
+    /// The exit code that belongs to it.
+    #[must_use]
+    pub fn exit(self) -> Exit {
+        match self {
+            Self::Interrupt => Exit::Interrupted,
+            Self::Terminate | Self::Hangup => Exit::Terminated,
+        }
+    }
+}
+
+/// The signals of this process since it began.
+#[derive(Clone, Default)]
+pub struct Signals {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    first: Option<Interrupt>,
+    listeners: Vec<Box<dyn Fn(Interrupt) -> bool + Send>>,
+}
+
+impl Signals {
+    /// Begins to listen. From here on no signal ends the process by itself.
+    pub fn listen() -> std::io::Result<Self> {
+        let signals = Self::default();
+        #[cfg(unix)]
+        signals.spawn_listener()?;
+        Ok(signals)
+    }
+
+    #[cfg(unix)]
+    fn spawn_listener(&self) -> std::io::Result<()> {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        let mut incoming = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let signals = self.clone();
+        std::thread::Builder::new().name("signals".into()).spawn(move || {
+            for signal in incoming.forever() {
+                signals.tell(match signal {
+                    SIGINT => Interrupt::Interrupt,
+                    SIGHUP => Interrupt::Hangup,
+                    _ => Interrupt::Terminate,
+                });
+            }
+        })?;
+        Ok(())
+    }
+
+    /// The first signal so far.
+    #[must_use]
+    pub fn first(&self) -> Option<Interrupt> {
+        self.lock().first
+    }
+
+    /// Sends `event(signal)` for every signal, for as long as there is a
+    /// receiver, beginning with one that came before.
+    pub fn forward<T: Send + 'static>(&self, to: Sender<T>, event: impl Fn(Interrupt) -> T + Send + 'static) {
+        if self.first().is_none_or(|earlier| to.send(event(earlier)).is_ok()) {
+            self.each(move |signal| to.send(event(signal)).is_ok());
+        }
+    }
+
+    /// Calls `listener` for every signal from now on, for as long as it
+    /// returns `true`.
+    pub fn each(&self, listener: impl Fn(Interrupt) -> bool + Send + 'static) {
+        self.lock().listeners.push(Box::new(listener));
+    }
+
+    fn tell(&self, signal: Interrupt) {
+        let mut state = self.lock();
+        state.first.get_or_insert(signal);
+        state.listeners.retain(|listener| listener(signal));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn the_first_signal_is_kept_and_every_one_is_heard() {
+        let signals = Signals::default();
+        signals.tell(Interrupt::Terminate);
+        let (sender, receiver) = mpsc::channel();
+        signals.forward(sender, |s| s);
+        signals.tell(Interrupt::Interrupt);
+        assert_eq!(signals.first(), Some(Interrupt::Terminate));
+        assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [Interrupt::Terminate, Interrupt::Interrupt]);
+    }
+}

@@ -1,0 +1,139 @@
+//! The only writer. Standard output carries what was asked for, standard error
+//! everything else; on a terminal progress is one line that changes, elsewhere
+//! a line for every change.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::error::Failure;
+use crate::invocation::Invocation;
+use crate::verdict::Progress;
+
+/// How much is said on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Errors.
+    Quiet,
+    /// What happens.
+    Normal,
+    /// Also every command.
+    Verbose,
+}
+
+/// Where and how everything is written.
+pub struct Ui {
+    verbosity: Verbosity,
+    color: ColorChoice,
+    /// The changing line; `None` where lines are written instead.
+    bar: Option<ProgressBar>,
+    last_line: Mutex<Option<Instant>>,
+}
+
+/// Two lines of progress are not closer together than this, so that thousands
+/// of pods do not become thousands of lines.
+const BETWEEN_LINES: Duration = Duration::from_millis(200);
+
+impl Ui {
+    /// `dumb` is whether the terminal says that it cannot move the cursor.
+    #[must_use]
+    pub fn new(verbosity: Verbosity, color: ColorChoice, dumb: bool) -> Self {
+        let animated = verbosity != Verbosity::Quiet && !dumb && io::stderr().is_terminal();
+        let bar = animated.then(|| {
+            let bar = ProgressBar::new_spinner();
+            bar.set_style(
+                ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}")
+                    .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+            );
+            bar
+        });
+        Self { verbosity, color, bar, last_line: Mutex::new(None) }
+    }
+
+    /// What was asked for. A reader that has gone away is no failure.
+    pub fn result(&self, text: &str) {
+        let mut out = AutoStream::new(io::stdout(), self.color);
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// One line about what happens.
+    pub fn note(&self, line: &str) {
+        if self.verbosity != Verbosity::Quiet {
+            self.line(line);
+        }
+    }
+
+    /// A command, as it is run.
+    pub fn command(&self, invocation: &Invocation) {
+        if self.verbosity == Verbosity::Verbose {
+            self.line(&format!("+ {invocation}"));
+        }
+    }
+
+    /// Begins to show progress; the clock on a terminal starts at 0.
+    pub fn begin(&self, what: &str) {
+        if let Some(bar) = &self.bar {
+            bar.reset();
+            bar.set_message(what.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(100));
+        }
+        *self.last_line.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Shows what is seen now.
+    pub fn progress(&self, progress: &[Progress]) {
+        let text = progress.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        if let Some(bar) = &self.bar {
+            let waiting = progress.iter().flat_map(|one| &one.waiting_for).next();
+            bar.set_message(waiting.map_or(text.clone(), |(pod, status)| format!("{text} · {pod} {status}")));
+            return;
+        }
+        let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
+        let soon = last.is_some_and(|at| at.elapsed() < BETWEEN_LINES);
+        if !soon || progress.iter().all(|one| one.reached) {
+            *last = Some(Instant::now());
+            drop(last);
+            self.note(&format!("  {text}"));
+        }
+    }
+
+    /// Ends progress; the changing line goes away.
+    pub fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.disable_steady_tick();
+            bar.finish_and_clear();
+        }
+    }
+
+    /// A failure with its causes and hint.
+    pub fn failure(&self, failure: &Failure) {
+        self.end();
+        let bold = |color: AnsiColor| Style::new().bold().fg_color(Some(color.into()));
+        let (red, cyan) = (bold(AnsiColor::Red), bold(AnsiColor::Cyan));
+        let mut text = format!("{red}error:{red:#} {failure}\n");
+        for cause in &failure.causes {
+            text.push_str(&format!("caused by: {cause}\n"));
+        }
+        if let Some(hint) = &failure.hint {
+            text.push_str(&format!("\n{cyan}hint:{cyan:#} {hint}\n"));
+        }
+        self.write(&text);
+    }
+
+    fn line(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.write(&format!("{line}\n"))),
+            None => self.write(&format!("{line}\n")),
+        }
+    }
+
+    fn write(&self, text: &str) {
+        let mut err = AutoStream::new(io::stderr(), self.color);
+        // With standard error gone there is nobody left to tell.
+        let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+    }
+}

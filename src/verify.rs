@@ -1,0 +1,291 @@
+//! Follows the pods of a component until they are what they should be, the
+//! time is up or a signal comes; then reads them once more as a user would.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::component::ComponentRef;
+use crate::error::Failure;
+use crate::exec::{CallFailure, Exec, Stopper};
+use crate::kubectl::{self, Selector};
+use crate::observe::{Pods, read_deployments, read_pods};
+use crate::signals::{Interrupt, Signals};
+use crate::target::Target;
+use crate::verdict::{Expected, Progress, Until, judge};
+use crate::workload::{List, Pod, WatchLine, read_watch_line};
+
+/// How long a watch may say nothing before it is begun anew. The API server
+/// sends a bookmark about every minute; a connection that broke half-way sends
+/// nothing at all, and does not end either.
+const SILENCE: Duration = Duration::from_secs(90);
+
+/// The pauses between two tries to reach the API server, or to see a Deployment
+/// settled whose pods are all Ready.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A watch on pods that goes on by itself, from the position of a first list.
+/// It is begun before a change, so that it sees everything the change does.
+pub struct Follower {
+    exec: Arc<Exec>,
+    target: Target,
+    release: String,
+    selector: Selector,
+    pods: BTreeMap<String, Pod>,
+    events: Receiver<Event>,
+    stream: Arc<Mutex<Option<Stopper>>>,
+    last_heard: Instant,
+    /// Dropped with this value; the watching thread waits on its other end.
+    _stop: Sender<()>,
+}
+
+/// How following ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// It is true, also in the last reading, which is this.
+    Reached(Vec<Pod>),
+    /// The time is up; the trouble with reading, if that was the reason.
+    TimedOut(Option<String>),
+    /// A signal came.
+    Interrupted(Interrupt),
+}
+
+enum Event {
+    List(Vec<Pod>),
+    Present(Box<Pod>),
+    Gone(String),
+    Heard,
+    Trouble(String),
+    Signal(Interrupt),
+}
+
+impl Follower {
+    /// Begins to follow the pods of these components from `pods` on.
+    #[must_use]
+    pub fn begin(
+        exec: &Arc<Exec>,
+        target: &Target,
+        signals: &Signals,
+        release: &str,
+        components: &[ComponentRef],
+        pods: &Pods,
+    ) -> Self {
+        let labels: Vec<&str> = components.iter().map(|c| c.label).collect();
+        let selector = kubectl::pods_of(release, &labels);
+        let (events_in, events) = channel();
+        let (stop, stopped) = channel();
+        signals.forward(events_in.clone(), Event::Signal);
+        let stream = Arc::new(Mutex::new(None));
+        let watcher = Watcher {
+            exec: Arc::clone(exec),
+            target: target.clone(),
+            selector: selector.clone(),
+            events: events_in,
+            stopped,
+            stream: Arc::clone(&stream),
+        };
+        let from = pods.resource_version.clone();
+        std::thread::spawn(move || watcher.run(from));
+        Self {
+            exec: Arc::clone(exec),
+            target: target.clone(),
+            release: release.to_owned(),
+            selector,
+            pods: by_uid(pods.items.clone()),
+            events,
+            stream,
+            last_heard: Instant::now(),
+            _stop: stop,
+        }
+    }
+
+    /// What is seen of each component now.
+    #[must_use]
+    pub fn progress(&self, expected: &[Expected], until: Until) -> Vec<Progress> {
+        expected.iter().map(|one| judge(one, until, self.pods.values())).collect()
+    }
+
+    /// Follows until everything expected is true. `report` is called with every
+    /// change of what is seen.
+    pub fn until(
+        &mut self,
+        expected: &[Expected],
+        until: Until,
+        deadline: Instant,
+        mut report: impl FnMut(&[Progress]),
+    ) -> End {
+        let mut shown = Vec::new();
+        let mut trouble = None;
+        let mut pause = SHORTEST_PAUSE;
+        let mut confirm_at = Instant::now();
+        loop {
+            let progress = self.progress(expected, until);
+            if progress != shown {
+                report(&progress);
+                shown.clone_from(&progress);
+            }
+            let reached = progress.iter().all(|one| one.reached);
+            if reached && until == Until::Gone {
+                return End::Reached(self.pods.values().cloned().collect());
+            }
+            let now = Instant::now();
+            if reached && now >= confirm_at {
+                match self.confirm(expected) {
+                    Ok(Some(pods)) => return End::Reached(pods),
+                    Ok(None) => trouble = None,
+                    Err(failure) => trouble = Some(failure.to_string()),
+                }
+                confirm_at = Instant::now() + pause;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            if now >= deadline {
+                return End::TimedOut(trouble);
+            }
+            let wake = if reached { confirm_at.min(deadline) } else { deadline };
+            let wait = wake.min(self.last_heard + SILENCE).saturating_duration_since(Instant::now());
+            match self.events.recv_timeout(wait) {
+                Ok(event) => {
+                    // What has piled up is taken in before the next look.
+                    let waiting: Vec<Event> = self.events.try_iter().collect();
+                    for event in std::iter::once(event).chain(waiting) {
+                        match event {
+                            Event::Signal(signal) => return End::Interrupted(signal),
+                            Event::Trouble(reason) => trouble = Some(reason),
+                            other => {
+                                trouble = None;
+                                self.learn(other);
+                            }
+                        }
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) if self.last_heard.elapsed() >= SILENCE => self.begin_anew(),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+    }
+
+    fn learn(&mut self, event: Event) {
+        self.last_heard = Instant::now();
+        match event {
+            Event::List(pods) => self.pods = by_uid(pods),
+            Event::Present(pod) => {
+                self.pods.insert(pod.uid.clone(), *pod);
+            }
+            Event::Gone(uid) => {
+                self.pods.remove(&uid);
+            }
+            Event::Heard | Event::Trouble(_) | Event::Signal(_) => {}
+        }
+    }
+
+    /// Ends the watch's child; its thread lists again and goes on.
+    fn begin_anew(&mut self) {
+        self.last_heard = Instant::now();
+        drop(self.stream.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Reads pods and Deployments once more; `None` if they are not, or not
+    /// yet, as expected.
+    fn confirm(&self, expected: &[Expected]) -> Result<Option<Vec<Pod>>, Failure> {
+        let Self { exec, target, release, .. } = self;
+        let (deployments, pods) = std::thread::scope(|scope| {
+            let deployments = scope.spawn(|| read_deployments(exec, target, release));
+            let pods = self.as_a_user_sees_them();
+            (deployments.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), pods)
+        });
+        let deployments = deployments?;
+        let pods = pods.map_err(|failed| crate::observe::cluster_failure(&failed, "list", "pods", &self.target))?;
+        let settled = expected.iter().flat_map(|one| &one.deployments).all(|(name, count)| {
+            deployments.iter().any(|live| live.name == *name && live.wanted == *count && live.is_settled())
+        });
+        let reached = expected.iter().all(|one| judge(one, Until::Ready, pods.iter()).reached);
+        Ok((settled && reached).then_some(pods))
+    }
+
+    /// `kubectl get pods -o json`; from two pages of pods on through `get
+    /// --raw`, since kubectl holds the whole list in memory three times over.
+    fn as_a_user_sees_them(&self) -> Result<Vec<Pod>, CallFailure> {
+        if self.pods.len() > kubectl::PAGE {
+            return read_pods(&self.exec, &self.target, &self.selector).map(|pods| pods.items);
+        }
+        let list: List<Pod> = self.exec.read(&kubectl::get_pods(&self.target, &self.selector), kubectl::read_list)?;
+        Ok(list.items)
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.begin_anew();
+    }
+}
+
+fn by_uid(pods: Vec<Pod>) -> BTreeMap<String, Pod> {
+    pods.into_iter().map(|pod| (pod.uid.clone(), pod)).collect()
+}
+
+/// The thread that keeps a watch going.
+struct Watcher {
+    exec: Arc<Exec>,
+    target: Target,
+    selector: Selector,
+    events: Sender<Event>,
+    stopped: Receiver<()>,
+    stream: Arc<Mutex<Option<Stopper>>>,
+}
+
+impl Watcher {
+    /// A watch ends without a word when the server closes it, the connection
+    /// breaks or the position is too old (kubectl exits 0): list again, and go
+    /// on from there.
+    fn run(&self, from: String) {
+        let mut position = Some(from).filter(|from| !from.is_empty());
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let began = Instant::now();
+            if let Some(from) = position.take()
+                && let Err(failed) = self.watch(&from)
+            {
+                self.tell(Event::Trouble(failed.to_string()));
+            }
+            // A watch that lasted was well; one that ends at once may be
+            // refused over and over.
+            pause = if began.elapsed() > LONGEST_PAUSE { SHORTEST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+            match self.stopped.recv_timeout(pause) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+            match read_pods(&self.exec, &self.target, &self.selector) {
+                Ok(pods) => {
+                    position = Some(pods.resource_version);
+                    self.tell(Event::List(pods.items));
+                }
+                Err(failed) => self.tell(Event::Trouble(failed.to_string())),
+            }
+        }
+    }
+
+    fn watch(&self, from: &str) -> Result<(), CallFailure> {
+        let stream = self.exec.follow(&kubectl::watch_pods(&self.target, &self.selector, from))?;
+        *self.stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream.stopper());
+        // Dropped between the two lines above, the follower could not stop it.
+        if matches!(self.stopped.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected)) {
+            return Ok(());
+        }
+        stream.lines(|line| {
+            let event = match read_watch_line(line) {
+                Ok(WatchLine::Present(pod)) => Event::Present(pod),
+                Ok(WatchLine::Gone(uid)) => Event::Gone(uid),
+                Ok(WatchLine::Bookmark) => Event::Heard,
+                Ok(WatchLine::Over) | Err(_) => return false,
+            };
+            self.events.send(event).is_ok()
+        })
+    }
+
+    fn tell(&self, event: Event) {
+        // Fails only if nobody follows any more; the loop is about to see that.
+        let _ = self.events.send(event);
+    }
+}
