@@ -9,7 +9,7 @@ One Deployment of a Milvus component. Takes:
 {{- $values := .root.Values }}
 {{- $component := index .root.Values .key }}
 {{- $chart := .root.Chart.Version }}
-{{- $streaming := and $values.streaming $values.streaming.enabled }}
+{{- $streaming := and $values.streaming $values.streaming.enabled (ne .label "cdc") }}
 ---
 apiVersion: apps/v1
 kind: Deployment
@@ -25,7 +25,6 @@ metadata:
     {{- with $values.labels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
-  {{- /* Stays as an explicit null when empty, as in the real chart: Helm 3 then deletes what others put there. */}}
   annotations:
     {{- range $name, $value := merge (dict) (.annotations | default dict) ($values.annotations | default dict) }}
     {{ $name }}: {{ $value | quote }}
@@ -73,6 +72,7 @@ spec:
         - name: {{ . }}
         {{- end }}
       {{- end }}
+      {{- /* This and an empty `env` are explicit nulls, as in the real chart: Helm 3 removes what others put there. */}}
       initContainers:
       containers:
         - name: {{ .label }}

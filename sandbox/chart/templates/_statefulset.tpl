@@ -1,6 +1,7 @@
 {{/*
 A StatefulSet and its headless Service, for the dependencies. Takes root, name, labels (of the objects),
-podLabels, replicas, container, image, port, resources, and optionally env (text), annotations (of the pods), storage, service.
+podLabels, replicas, container, image, port, resources, and optionally env (text), annotations (of the pods),
+storage and service.
 */}}
 {{- define "milvus.statefulset" -}}
 {{- $selector := omit .podLabels "helm.sh/chart" "app.kubernetes.io/managed-by" }}
