@@ -162,7 +162,7 @@ func (p program) compile(source, path, title string) error {
 	}
 	partial := path + ".partial"
 	var output bytes.Buffer
-	compiler := exec.Command("go", "build", "-trimpath", "-ldflags", p.linkerFlags(version), "-o", partial, p.target)
+	compiler := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", p.linkerFlags(version), "-o", partial, p.target)
 	compiler.Dir = filepath.Join(source, p.module)
 	compiler.Stdout, compiler.Stderr = &output, &output
 	compiler.SysProcAttr = endsWithParent(syscall.SIGTERM)

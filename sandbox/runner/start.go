@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -23,6 +24,7 @@ type sandbox struct {
 	supervisor *exec.Cmd
 	lifeline   io.WriteCloser
 	report     *bufio.Scanner
+	stopping   atomic.Bool
 }
 
 // start makes a sandbox in dir, which exists and is empty. The caller has to
@@ -108,6 +110,9 @@ func (b *sandbox) showWarnings() {
 			fmt.Fprintln(os.Stderr, "sandbox:", text)
 		}
 	}
+	if !b.stopping.Load() {
+		fmt.Fprintln(os.Stderr, "sandbox: the control plane is gone, its supervisor was killed")
+	}
 }
 
 func (b *sandbox) read() (word, text string) {
@@ -121,6 +126,7 @@ func (b *sandbox) read() (word, text string) {
 
 // stop ends the sandbox by letting go of it, and waits until nothing is left.
 func (b *sandbox) stop() {
+	b.stopping.Store(true)
 	b.lifeline.Close()
 	ended := make(chan struct{})
 	go func() {

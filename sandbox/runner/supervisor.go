@@ -76,7 +76,9 @@ func superviseCommand(here *site, arguments []string) error {
 	if err != nil || done {
 		return err
 	}
-	lock, err := lockFile(filepath.Join(o.dir, lockName), nil)
+	// Held to the end: that is how others see that this lives. Whoever looks
+	// holds it for an instant too, so one refusal means nothing.
+	lock, err := lockFile(filepath.Join(o.dir, lockName), func() {})
 	if err != nil {
 		return err
 	}

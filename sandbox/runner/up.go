@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"flag"
 	"fmt"
 	"os"
@@ -39,6 +40,14 @@ func upCommand(here *site, arguments []string) error {
 	if _, err := here.build(); err != nil {
 		return err
 	}
+	// Two that start in the same folder at once would each take it from the other.
+	sum := sha256.Sum256([]byte(o.dir))
+	turn, err := lockFile(filepath.Join(here.cache, fmt.Sprintf("up-%x.lock", sum[:6])), func() {})
+	if err != nil {
+		return err
+	}
+	defer turn.Close()
+
 	started := time.Now()
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
