@@ -1,0 +1,11 @@
+//! The real binary with the real Helm and kubectl against a real control plane.
+//! `make test` runs them in the sandbox; elsewhere each says that it is skipped.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where its ground gives way")]
+#![expect(clippy::disallowed_methods, reason = "tests start programs, read their environment and wait")]
+#![expect(unreachable_pub, reason = "no other crate uses this one")]
+
+mod said;
+mod sandbox;
+
+mod grow_and_shrink;
