@@ -1,0 +1,68 @@
+# Everything that people and CI do with this checkout. GNU make 4.3 or newer.
+
+# One phase after the other, also with -j: the two cores of a small machine are
+# busy with each of them, and mixed output helps nobody.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench check build debug sandbox format clippy docs manifests gofmt
+
+phase = @echo; echo "== $(1)"
+
+help:
+	@echo "make demo      scale a sample release from 1 to 3 query nodes and back"
+	@echo "                 CHART=path   with another chart than the sample"
+	@echo "                 HELM=3       with Helm 3 instead of Helm 4"
+	@echo "make test      everything that must hold: check, then all tests on a real control plane"
+	@echo "make check     formatting, lints, documentation, manifests; no cluster"
+	@echo "make bench     compare with bare helm and kubectl"
+	@echo "make build     target/release/kubectl-milvus"
+	@echo "make sandbox   build the control plane for tests and demo; ten minutes the first time"
+
+demo: debug sandbox
+	@sandbox/demo
+
+test: check sandbox
+	$(call phase,test: build)
+	@cargo test --locked --no-run
+	$(call phase,test: run)
+	@RUST_TEST_THREADS=2 sandbox/sandbox run -- cargo test --locked
+
+bench: build sandbox
+	$(call phase,bench)
+	@sandbox/sandbox run -- scripts/bench
+
+check: format clippy docs manifests gofmt
+	@echo "check: done"
+
+build:
+	$(call phase,build: release)
+	@cargo build --locked --release
+
+debug:
+	$(call phase,build: kubectl-milvus)
+	@cargo build --locked
+
+sandbox:
+	$(call phase,build: sandbox)
+	@sandbox/sandbox build >/dev/null && echo "ready"
+
+format:
+	$(call phase,check: formatting)
+	@scripts/with-component rustfmt cargo fmt --check
+
+clippy:
+	$(call phase,check: lints)
+	@scripts/with-component clippy cargo clippy --locked --all-targets -- --deny warnings
+
+docs:
+	$(call phase,check: documentation)
+	@RUSTDOCFLAGS="--deny warnings" cargo doc --locked --no-deps --document-private-items
+
+manifests:
+	$(call phase,check: manifests)
+	@scripts/check-manifests
+
+gofmt:
+	$(call phase,check: sandbox sources)
+	@unformatted=$$(gofmt -l sandbox) && test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
+	@cd sandbox/runner && GOWORK=off GOFLAGS= go vet .
