@@ -25,7 +25,7 @@ test: check sandbox
 	$(call phase,test: build)
 	@cargo test --locked --no-run
 	$(call phase,test: run)
-	@RUST_TEST_THREADS=2 sandbox/sandbox run -- cargo test --locked
+	@RUST_TEST_THREADS=2 sandbox/sandbox run -- tests/slowest cargo test --locked
 
 bench: build sandbox
 	$(call phase,bench)
