@@ -47,11 +47,11 @@ sandbox:
 	@sandbox/sandbox build >/dev/null && echo "ready"
 
 format:
-	$(call phase,check: formatting)
-	@scripts/with-component rustfmt cargo fmt --check
+	$(call phase,check: formatting (cargo fmt))
+	@scripts/with-component rustfmt cargo fmt --check -- --files-with-diff
 
 clippy:
-	$(call phase,check: lints)
+	$(call phase,check: lints (cargo clippy))
 	@scripts/with-component clippy cargo clippy --locked --all-targets -- --deny warnings
 
 docs:
