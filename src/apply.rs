@@ -1,93 +1,144 @@
-//! One step: the upgrade, between two looks at the revision.
+//! One step: the upgrade, between two looks at the release.
 
-use crate::chart::ChartSource;
-use crate::decide::Step;
-use crate::error::{Exit, Failure};
+use std::collections::BTreeMap;
+
+use crate::error::{Failure, plain};
 use crate::exec::Exec;
-use crate::helm;
-use crate::invocation::Change;
-use crate::observe::release_failure;
-use crate::release::Release;
+use crate::helm::{self, Upgrade};
+use crate::kubectl;
+use crate::manifest::ObjectId;
+use crate::observe::{Observed, joined, read_deployments, read_workloads, release_failure};
+use crate::prove::Proof;
 use crate::target::Target;
 
-/// The upgrade that carries out a step.
-#[must_use]
-pub fn upgrade(
-    target: &Target,
-    release: &Release,
-    source: &ChartSource,
-    step: &Step,
-    history_max: Option<u64>,
-) -> Change {
-    let set: Vec<(String, u32)> =
-        step.changes.iter().map(|change| (change.component.replicas_key(), change.to.0)).collect();
-    helm::upgrade(
-        target,
-        &helm::Upgrade {
-            release: &release.name,
-            source,
-            version: &release.chart.version,
-            set: &set,
-            description: &format!("kubectl milvus scale: {step}"),
-            history_max,
-        },
-    )
+/// A step that was proven: the only thing that can be applied.
+#[derive(Debug, Clone)]
+pub struct Proven<'a> {
+    /// The upgrade.
+    pub upgrade: Upgrade<'a>,
+    /// What the proof found.
+    pub proof: &'a Proof,
+    /// The Deployments whose count the upgrade may set.
+    pub permitted: &'a BTreeMap<String, u32>,
+    /// Objects that it changes besides, with the user's consent.
+    pub accepted: &'a [ObjectId],
 }
 
-/// Runs the upgrade and returns the revision it made.
+/// What came of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// The revision it made, and what moved by itself at the same time.
+    Revision(u64, Vec<String>),
+    /// Nothing was done: a live count is another than when the step was proven.
+    Moved(String),
+}
+
+/// Runs the upgrade.
 ///
 /// # Errors
 /// `superseded` where the release's revision is not the one that was observed,
-/// or someone else's revision came at the same time; Helm's own failure, with
-/// exit 3 where it left a revision behind.
-pub fn apply(exec: &Exec, target: &Target, observed: &Release, upgrade: &Change) -> Result<u64, Failure> {
-    let name = &observed.name;
+/// or someone else's revision came at the same time; `side-effects` where Helm
+/// changed another workload after all; Helm's own failure, with exit 3 where it
+/// left a revision behind.
+pub fn apply(exec: &Exec, target: &Target, observed: &Observed, proven: &Proven<'_>) -> Result<Applied, Failure> {
+    let release = &observed.release;
+    let name = &release.name;
     let newest = || {
         exec.read(&helm::history(target, name), helm::read_history)
             .map_err(|failed| release_failure(&failed, target, name))
     };
-    let before = newest()?;
-    if before.revision != observed.revision {
-        return Err(superseded(target, name, observed.revision, &before));
+    let (before, counts) = both(newest, || read_deployments(exec, target, name));
+    let (before, counts) = (before?, counts?);
+    if before.revision != release.revision {
+        return Err(superseded(target, name, release.revision, &before));
     }
-    let ran = exec.change(upgrade);
-    let after = newest().map_err(Failure::after_a_change);
+    // An autoscaler can move between the proof and the upgrade.
+    for live in &counts {
+        let then = observed.deployments.iter().find(|then| then.name == live.name);
+        let declared = observed.declared.iter().any(|declared| declared.name == live.name);
+        if declared && then.is_some_and(|then| then.wanted != live.wanted) {
+            return Ok(Applied::Moved(format!("Deployment `{}` was set to {} meanwhile", live.name, live.wanted)));
+        }
+    }
+    let ran = exec.change(&helm::upgrade(target, &proven.upgrade));
+    let (after, moved) = both(newest, || elsewhere(exec, target, name, proven));
+    let after = after.map_err(Failure::after_a_change);
     if let Err(failed) = ran {
         let failure =
             Failure::new("helm-failed", format!("cannot upgrade release `{name}` in namespace `{}`", target.namespace))
                 .because(failed.to_string())
                 .because_said(failed.stderr());
         return Err(match after {
-            Ok(after) if after.revision == observed.revision => failure,
-            Ok(after) => {
-                let said = format!(
+            Ok(after) if after.revision == release.revision => failure,
+            Ok(after) => failure
+                .because(format!(
                     "revision {} is `{}`; what it changed before it failed stays",
                     after.revision, after.status
-                );
-                failure.because(said).hint(format!("helm history {name}{}", target.hint_flags())).after_a_change()
-            }
+                ))
+                .hint(format!("helm history {name}{}", target.hint_flags()))
+                .after_a_change(),
             Err(unknown) => failure.because(unknown.message).after_a_change(),
         });
     }
     let after = after?;
-    if after.revision != observed.revision + 1 || after.status != "deployed" {
-        return Err(superseded(target, name, observed.revision + 1, &after).after_a_change());
+    if after.revision != release.revision + 1 || after.status != "deployed" {
+        return Err(superseded(target, name, release.revision + 1, &after).after_a_change());
     }
-    Ok(after.revision)
+    Ok(Applied::Revision(after.revision, moved.map_err(Failure::after_a_change)?))
+}
+
+/// The workloads that moved although the step does not name them: an
+/// autoscaler's or another person's move is a note, Helm's own is a failure.
+fn elsewhere(exec: &Exec, target: &Target, name: &str, proven: &Proven<'_>) -> Result<Vec<String>, Failure> {
+    let all = kubectl::everything();
+    let (deployments, stateful_sets) = both(
+        || read_workloads(exec, target, &kubectl::list_deployments, &all),
+        || read_workloads(exec, target, &kubectl::list_stateful_sets, &all),
+    );
+    let live = [("Deployment", deployments?), ("StatefulSet", stateful_sets?)];
+    let mut moved = Vec::new();
+    for (kind, workload) in live.iter().flat_map(|(kind, list)| list.iter().map(move |workload| (*kind, workload))) {
+        let id =
+            ObjectId { kind: kind.to_owned(), name: workload.name.clone(), namespace: None, group: "apps".to_owned() };
+        let set = kind == "Deployment" && proven.permitted.contains_key(&workload.name);
+        let accepted = proven.accepted.contains(&id);
+        let before = proven.proof.generations.get(&id);
+        if set || accepted || before.is_none_or(|before| *before == workload.generation) {
+            continue;
+        }
+        let by = workload.written_by.as_ref();
+        if by.is_some_and(|by| by.manager == "helm") {
+            return Err(Failure::new(
+                "side-effects",
+                format!("the upgrade of release `{name}` in namespace `{}` changed {id} as well", target.namespace),
+            )
+            .because("the proof did not foresee this: please report it")
+            .hint(format!("helm history {name}{}", target.hint_flags())));
+        }
+        let by = by.map_or(String::new(), |by| format!(" ({by})"));
+        moved.push(format!("{id} was changed meanwhile{by}"));
+    }
+    Ok(moved)
 }
 
 fn superseded(target: &Target, name: &str, expected: u64, found: &helm::Revision) -> Failure {
     let helm::Revision { revision, status, updated, description } = found;
-    Failure {
-        exit: Exit::Unchanged,
-        ..Failure::new(
-            "superseded",
-            format!(
-                "release `{name}` in namespace `{}` is at revision {revision}, not at {expected}: someone else changed it",
-                target.namespace
-            ),
-        )
-        .because(format!("revision {revision} is `{status}`, {updated}: {}", crate::error::plain(description)))
-        .hint(format!("helm history {name}{}", target.hint_flags()))
-    }
+    Failure::new(
+        "superseded",
+        format!(
+            "release `{name}` in namespace `{}` is at revision {revision}, not at {expected}: someone else changed it",
+            target.namespace
+        ),
+    )
+    .because(format!("revision {revision} is `{status}`, {updated}: {}", plain(description)))
+    .hint(format!("helm history {name}{}", target.hint_flags()))
+}
+
+/// Two readings at the same time.
+fn both<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let one = scope.spawn(one);
+        let other = other();
+        (joined(one), other)
+    })
 }

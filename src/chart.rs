@@ -60,12 +60,21 @@ pub struct ChartWish {
     pub repository: Option<String>,
 }
 
-/// Finds the chart of the installed version.
+impl ChartWish {
+    /// Whether anything was said.
+    #[must_use]
+    pub fn is_said(&self) -> bool {
+        self.chart.is_some() || self.repository.is_some()
+    }
+}
+
+/// Where the chart of the installed version may be, best first; never empty.
+/// Which of several it is, the proof tells: the one that renders the release.
 ///
 /// # Errors
 /// `chart-not-found` where no source has that version; `chart-differs` where
 /// the one that was named is another chart or version.
-pub fn find(exec: &Exec, wish: &ChartWish, installed: &ChartVersion) -> Result<ChartSource, Failure> {
+pub fn find(exec: &Exec, wish: &ChartWish, installed: &ChartVersion) -> Result<Vec<ChartSource>, Failure> {
     let named = wish.chart.clone().unwrap_or_else(|| installed.name.clone());
     let source = match (&wish.chart, &wish.repository) {
         (_, Some(url)) => ChartSource::in_repository(named, url),
@@ -74,7 +83,7 @@ pub fn find(exec: &Exec, wish: &ChartWish, installed: &ChartVersion) -> Result<C
     };
     let found = show(exec, &source, installed)?;
     if found == *installed {
-        return Ok(source);
+        return Ok(vec![source]);
     }
     Err(Failure::new(
         "chart-differs",
@@ -87,15 +96,16 @@ pub fn find(exec: &Exec, wish: &ChartWish, installed: &ChartVersion) -> Result<C
     )))
 }
 
-fn in_repositories(exec: &Exec, installed: &ChartVersion) -> Result<ChartSource, Failure> {
+fn in_repositories(exec: &Exec, installed: &ChartVersion) -> Result<Vec<ChartSource>, Failure> {
     // Helm fails where no repository is configured; that is no hindrance.
     let found = exec.read(&helm::search(installed), |output| helm::read_search(output, installed)).unwrap_or_default();
-    if let Some(name) = found.first() {
-        return not_shadowed(ChartSource::named(name));
-    }
     let official = not_shadowed(ChartSource::in_repository(&installed.name, OFFICIAL_REPOSITORY))?;
+    if !found.is_empty() {
+        let theirs = found.into_iter().map(|name| not_shadowed(ChartSource::named(name)));
+        return theirs.chain(std::iter::once(Ok(official))).collect();
+    }
     match show(exec, &official, installed) {
-        Ok(_) => Ok(official),
+        Ok(_) => Ok(vec![official]),
         Err(failure) => Err(failure.hint(
             "`helm repo add` the repository that has it, or name the chart with `--chart` (a name, folder, .tgz or oci:// address)",
         )),

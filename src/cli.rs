@@ -33,6 +33,7 @@ pub enum Command {
 /// one upgrade; what shrinks follows, one pod per step. It comes back when the
 /// pods are Ready and none is terminating, or says why not.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line; `request` makes enums of them")]
 #[command(after_help = SCALE_EXAMPLES, after_long_help = SCALE_AFTER)]
 pub struct Scale {
     /// The release, and targets: COMPONENT=COUNT
@@ -62,6 +63,13 @@ pub struct Scale {
     /// Come back when the upgrade is done, without looking at the pods
     #[arg(long)]
     pub no_wait: bool,
+
+    /// Make everything else that the upgrade would change first, at unchanged counts
+    ///
+    /// What that is, a refusal or `--dry-run` lists: exactly that list is
+    /// accepted, made in an upgrade of its own, and waited for.
+    #[arg(long)]
+    pub allow_other_changes: bool,
 
     /// How many pods of a component (of each resource group) go in one step down, or `all`
     #[arg(long, value_name = "N", default_value = "1", value_parser = pace)]

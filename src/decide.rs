@@ -2,6 +2,7 @@
 //! begins here, and nothing but the goal outlives a round, so that a second run
 //! after an interrupted one decides the same.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::component::{ComponentRef, Role};
@@ -9,6 +10,7 @@ use crate::observe::Observed;
 use crate::refusal::Refusal;
 use crate::release::Status;
 use crate::verdict::Expected;
+use crate::workload::Writer;
 
 /// A count as the chart means it: for each resource group, where the chart
 /// makes a Deployment for each, else for the only Deployment.
@@ -232,6 +234,7 @@ pub fn goal(asked: &[Asked], observed: &Observed, allow_zero: bool) -> Result<Go
                     return Err(Refusal::Fixed { component, count_key: Some(count_key) });
                 }
             }
+            managed(component, observed)?;
             aim(component, one.count, observed, allow_zero)
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -242,6 +245,30 @@ pub fn goal(asked: &[Asked], observed: &Observed, allow_zero: bool) -> Result<Go
         return Err(Refusal::BothNodesIn);
     }
     Ok(Goal(aims))
+}
+
+/// Whether someone else decides about a component, or it cannot work at all.
+fn managed(component: ComponentRef, observed: &Observed) -> Result<(), Refusal> {
+    let mine = |name: &String| observed.declared.iter().any(|d| d.component == component && d.name == *name);
+    for live in observed.deployments.iter().filter(|live| mine(&live.name)) {
+        if let Some(by) = live.gitops {
+            return Err(Refusal::GitOpsManaged { component, by });
+        }
+        if component.key == "indexNode"
+            && let Some(image) = live.image.as_ref().filter(|image| is_2_6_or_newer(image))
+        {
+            return Err(Refusal::IndexNodeGone { image: image.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Whether an image's tag says Milvus 2.6 or newer. The chart's version does
+/// not tell: the image is a value like any other, and upgrades keep it.
+fn is_2_6_or_newer(image: &str) -> bool {
+    let tag = image.split('@').next().unwrap_or(image).rsplit_once(':').map_or("", |(_, tag)| tag);
+    let mut numbers = tag.trim_start_matches('v').split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    matches!((numbers.next(), numbers.next()), (Some(major), Some(minor)) if (major, minor) >= (2, 6))
 }
 
 fn aim(component: ComponentRef, count: Count, observed: &Observed, allow_zero: bool) -> Result<Aim, Refusal> {
@@ -331,6 +358,61 @@ pub fn next(goal: &Goal, observed: &Observed, pace: Pace) -> Result<Decision, Re
         })
         .collect();
     Ok(Decision::Step { step, left: steps, expected })
+}
+
+/// Another component's count that an upgrade would take back to the release's:
+/// it is passed along, and so recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The component.
+    pub component: ComponentRef,
+    /// The live count.
+    pub count: u32,
+    /// The release's count.
+    pub declared: u32,
+    /// Who set the live count, if the API server remembers.
+    pub by: Option<Writer>,
+}
+
+/// The counts of all other components that differ from the release.
+///
+/// # Errors
+/// `drift` where a count cannot be passed along: 0, or groups that differ.
+pub fn kept(step: &Step, observed: &Observed) -> Result<Vec<Kept>, Refusal> {
+    let mut kept = Vec::new();
+    for component in running(observed) {
+        let changes = step.changes.iter().any(|change| change.component == component);
+        let standing = Standing::of(component, observed);
+        // Without a declared count there is nothing that an upgrade could take
+        // back; where the chart writes a literal, no value could keep it, and
+        // the proof names it.
+        let Some(declared) = standing.groups.iter().find_map(|group| group.declared) else { continue };
+        let counted = matches!(component.role, Role::Worker | Role::Coordinator) || component.key == "cdc";
+        let live: Vec<u32> = standing.live().collect();
+        if changes || !counted || live.iter().all(|count| *count == declared) {
+            continue;
+        }
+        let count = standing.largest();
+        if count == 0 || live.iter().any(|other| *other != count) {
+            return Err(Refusal::OtherDrift { component, live, declared });
+        }
+        let by = observed
+            .deployments
+            .iter()
+            .filter(|live| standing.groups.iter().any(|group| group.deployment == live.name))
+            .find_map(|live| live.counted_by.clone());
+        kept.push(Kept { component, count, declared, by });
+    }
+    Ok(kept)
+}
+
+/// The Deployments whose count an upgrade of this step may set, and to what.
+#[must_use]
+pub fn permitted(step: &Step, kept: &[Kept], observed: &Observed) -> BTreeMap<String, u32> {
+    let set = step.changes.iter().map(|change| (change.component, change.to.0));
+    let counts: Vec<_> = set.chain(kept.iter().map(|kept| (kept.component, kept.count))).collect();
+    let count_of = |component| counts.iter().find(|(other, _)| *other == component).map(|(_, count)| *count);
+    observed.declared.iter().filter_map(|d| Some((d.name.clone(), count_of(d.component)?))).collect()
 }
 
 #[cfg(test)]

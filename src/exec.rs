@@ -76,7 +76,7 @@ impl Exec {
         let called_by_helm = environment.is_helm_plugin().then(|| environment.get("HELM_BIN")).flatten();
         Ok(Self {
             helm: locate(Program::Helm, called_by_helm, environment)?,
-            kubectl: locate(Program::Kubectl, environment.get("KUBECTL_PATH"), environment)?,
+            kubectl: locate(Program::Kubectl, calling_kubectl(environment), environment)?,
             signals,
             trace: Box::new(trace),
         })
@@ -151,9 +151,13 @@ impl Exec {
         let expression = duct::cmd(program, &call.arguments);
         // The target is in the arguments of every call; what a user's shell or
         // a user's kuberc adds to it could only make the two children differ.
+        let expression = match &call.input {
+            Some(text) => expression.stdin_bytes(text.as_str()),
+            None => expression.stdin_null(),
+        };
         STRAYS
             .iter()
-            .fold(expression.stdin_null(), |expression, name| expression.env_remove(name))
+            .fold(expression, |expression, name| expression.env_remove(name))
             .env("KUBECTL_KUBERC", "false")
             .env("NO_COLOR", "1")
     }
@@ -233,6 +237,15 @@ impl Drop for Stopper {
             let _ = child.kill();
         }
     }
+}
+
+/// The kubectl that called, unless it is part of a program of another name (of
+/// k3s, for instance), which would not know what it is called for.
+fn calling_kubectl(environment: &Environment) -> Option<&str> {
+    environment.get("KUBECTL_PATH").filter(|path| {
+        let name = std::path::Path::new(path).file_name().and_then(std::ffi::OsStr::to_str);
+        name.is_some_and(|name| name.starts_with("kubectl"))
+    })
 }
 
 fn locate(program: Program, told: Option<&str>, environment: &Environment) -> Result<PathBuf, Failure> {

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::chart::ChartSource;
 use crate::exec::CallFailure;
 use crate::invocation::{Change, Invocation, Program, Query};
-use crate::release::{ChartVersion, Release, Status};
+use crate::release::{Apply, ChartVersion, Release, Status};
 use crate::target::Target;
 
 /// `helm list`: every release of the namespace, whatever its status. The
@@ -57,7 +57,8 @@ pub fn search(chart: &ChartVersion) -> Query {
     Query(call)
 }
 
-/// What one upgrade of a release is to set.
+/// One upgrade of a release. The dry run that proves it and the change that
+/// makes it are built from the same value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upgrade<'a> {
     /// The release's name.
@@ -66,31 +67,65 @@ pub struct Upgrade<'a> {
     pub source: &'a ChartSource,
     /// The installed version: scaling never upgrades.
     pub version: &'a str,
-    /// Values keys and the whole numbers they are set to.
-    pub set: &'a [(String, u32)],
+    /// What is set; every other value is kept.
+    pub set: &'a [Setting],
     /// The text that `helm history` will show.
     pub description: &'a str,
     /// How many revisions Helm keeps, where its own setting would drop the
     /// revision from before this run.
     pub history_max: Option<u64>,
+    /// How the release is written. On the server, a count that anyone but Helm
+    /// has ever set ends in a conflict and a failed revision (measured, Helm
+    /// 4.3.1), also when the values agree again: there conflicts are forced,
+    /// which the proof makes safe.
+    pub apply: Apply,
+}
+
+/// A values key and what it is set to: nothing that a user typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting {
+    /// `queryNode.replicas=3`
+    Count(String, u32),
+    /// `etcd.initialClusterState=new`
+    Word(&'static str, &'static str),
+}
+
+impl std::fmt::Display for Setting {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Count(key, count) => write!(out, "{key}={count}"),
+            Self::Word(key, word) => write!(out, "{key}={word}"),
+        }
+    }
 }
 
 /// `helm upgrade` that keeps every value but those set, and runs no hook.
 #[must_use]
 pub fn upgrade(target: &Target, upgrade: &Upgrade<'_>) -> Change {
-    let Upgrade { release, source, version, set, description, history_max } = upgrade;
-    let sets = set.iter().flat_map(|(key, count)| ["--set".to_owned(), format!("{key}={count}")]);
-    let call = Invocation::new(Program::Helm, ["upgrade", release])
+    Change(upgrade_call(target, upgrade))
+}
+
+/// The same upgrade, rendered with the server's help and not made. Its output
+/// holds secrets.
+#[must_use]
+pub fn dry_upgrade(target: &Target, upgrade: &Upgrade<'_>) -> Query {
+    Query(upgrade_call(target, upgrade).word("--dry-run=server").word("--output=json"))
+}
+
+fn upgrade_call(target: &Target, upgrade: &Upgrade<'_>) -> Invocation {
+    let Upgrade { release, source, version, set, description, history_max, apply } = upgrade;
+    let forced = (*apply == Apply::ServerSide).then(|| "--force-conflicts".to_owned());
+    Invocation::new(Program::Helm, ["upgrade", release])
         .words(source.words())
         .word("--version")
         .word(*version)
         .word("--reuse-values")
-        .words(sets)
+        .words(set.iter().flat_map(|setting| ["--set".to_owned(), setting.to_string()]))
         .word("--no-hooks")
+        .words(forced)
         .words(history_max.iter().map(|n| format!("--history-max={n}")))
         .word(format!("--description={description}"))
-        .words(target.helm_flags());
-    Change(call)
+        .words(target.helm_flags())
 }
 
 fn query<'a>(target: &Target, words: impl IntoIterator<Item = &'a str>) -> Query {
@@ -132,6 +167,10 @@ pub fn read_metadata(output: &mut dyn BufRead) -> Result<Release, String> {
         version: String,
         revision: u64,
         status: String,
+        // Helm 4 only; Helm 3 would go on client-side even with a release of
+        // Helm 4 (both measured).
+        #[serde(rename = "applyMethod")]
+        apply_method: Option<String>,
     }
     let read: Metadata = json(output)?;
     Ok(Release {
@@ -139,6 +178,10 @@ pub fn read_metadata(output: &mut dyn BufRead) -> Result<Release, String> {
         revision: read.revision,
         status: Status::from(read.status.as_str()),
         chart: ChartVersion { name: read.chart, version: read.version },
+        apply: match read.apply_method.as_deref() {
+            Some("ssa") => Apply::ServerSide,
+            _ => Apply::ClientSide,
+        },
     })
 }
 
@@ -180,6 +223,16 @@ pub fn read_search(output: &mut dyn BufRead, chart: &ChartVersion) -> Result<Vec
 pub fn read_value_keys(output: &mut dyn BufRead) -> Result<Vec<String>, String> {
     let values: serde_json::Map<String, serde_json::Value> = json(output)?;
     Ok(values.into_iter().map(|(key, _)| key).collect())
+}
+
+/// Reads the manifest out of [`dry_upgrade`]'s answer, which also holds the
+/// whole chart and the values.
+pub fn read_rendered(output: &mut dyn BufRead) -> Result<String, String> {
+    #[derive(Deserialize)]
+    struct Rendered {
+        manifest: String,
+    }
+    json(output).map(|Rendered { manifest }| manifest)
 }
 
 /// Reads [`manifest`].
@@ -267,14 +320,35 @@ mod tests {
             release: "rel",
             source: &source,
             version: "5.0.19",
-            set: &[("queryNode.replicas".to_owned(), 3)],
+            set: &[
+                Setting::Count("queryNode.replicas".to_owned(), 3),
+                Setting::Word("etcd.initialClusterState", "new"),
+            ],
             description: "queryNode 1 to 3",
             history_max: None,
+            apply: Apply::ClientSide,
         };
         insta::assert_snapshot!(
             upgrade(&target(), &order).0,
-            @"helm upgrade rel milvus/milvus --version 5.0.19 --reuse-values --set queryNode.replicas=3 --no-hooks '--description=queryNode 1 to 3' --namespace=vectors"
+            @"helm upgrade rel milvus/milvus --version 5.0.19 --reuse-values --set queryNode.replicas=3 --set etcd.initialClusterState=new --no-hooks '--description=queryNode 1 to 3' --namespace=vectors"
         );
+    }
+
+    #[test]
+    fn the_proof_renders_the_very_upgrade_and_the_server_forces_no_one_else() {
+        let source = ChartSource::named("milvus/milvus");
+        let order = Upgrade {
+            release: "rel",
+            source: &source,
+            version: "5.0.19",
+            set: &[],
+            description: "d",
+            history_max: Some(14),
+            apply: Apply::ServerSide,
+        };
+        let made = upgrade(&target(), &order).0.to_string();
+        assert_eq!(dry_upgrade(&target(), &order).0.to_string(), format!("{made} --dry-run=server --output=json"));
+        assert!(made.contains("--force-conflicts") && made.contains("--history-max=14"), "{made}");
     }
 
     #[test]

@@ -31,18 +31,28 @@ pub struct Invocation {
     pub program: Program,
     /// Its arguments, unquoted.
     pub arguments: Vec<String>,
+    /// What it reads on standard input, which is empty otherwise. Never shown:
+    /// it can hold secrets.
+    pub input: Option<String>,
 }
 
 impl Invocation {
     /// A call of a program with its first words.
     pub fn new<'a>(program: Program, words: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { program, arguments: words.into_iter().map(str::to_owned).collect() }
+        Self { program, arguments: words.into_iter().map(str::to_owned).collect(), input: None }
     }
 
     /// Adds one word.
     #[must_use]
     pub fn word(mut self, word: impl Into<String>) -> Self {
         self.arguments.push(word.into());
+        self
+    }
+
+    /// Gives it something to read.
+    #[must_use]
+    pub fn input(mut self, text: String) -> Self {
+        self.input = Some(text);
         self
     }
 

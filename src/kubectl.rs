@@ -29,19 +29,29 @@ pub fn pods_of(release: &str, labels: &[&str]) -> Selector {
     Selector(format!("app.kubernetes.io/instance={release},{components}"))
 }
 
-/// The Deployments of a release, or of every release of the namespace.
+/// The Deployments and StatefulSets of a release.
 #[must_use]
-pub fn deployments_of(release: Option<&str>) -> Selector {
-    Selector(release.map_or_else(
-        || "app.kubernetes.io/instance".to_owned(),
-        |release| format!("app.kubernetes.io/instance={release}"),
-    ))
+pub fn workloads_of(release: &str) -> Selector {
+    Selector(format!("app.kubernetes.io/instance={release}"))
+}
+
+/// Everything of the namespace: the dependencies of Milvus do not all carry the
+/// release's label (Pulsar and MinIO do not).
+#[must_use]
+pub fn everything() -> Selector {
+    Selector(String::new())
 }
 
 /// A page of the Deployments that a selector chooses.
 #[must_use]
 pub fn list_deployments(target: &Target, selector: &Selector, page: Option<&str>) -> Query {
     raw(target, "apis/apps/v1", "deployments", selector, &page_options(page))
+}
+
+/// A page of the StatefulSets that a selector chooses.
+#[must_use]
+pub fn list_stateful_sets(target: &Target, selector: &Selector, page: Option<&str>) -> Query {
+    raw(target, "apis/apps/v1", "statefulsets", selector, &page_options(page))
 }
 
 /// A page of the pods that a selector chooses.
@@ -63,6 +73,40 @@ pub fn watch_pods(target: &Target, selector: &Selector, from: &str) -> Query {
 pub fn get_pods(target: &Target, selector: &Selector) -> Query {
     let call = Invocation::new(Program::Kubectl, ["get", "pods", "-l"]).word(selector.0.clone());
     Query(call.word("-o").word("json").words(target.kubectl_flags_in_namespace()))
+}
+
+/// The live state of every object of a manifest that exists.
+#[must_use]
+pub fn get_objects(target: &Target, manifest: &str) -> Query {
+    let call = Invocation::new(Program::Kubectl, ["get", "-f", "-", "--ignore-not-found", "-o", "json"]);
+    Query(call.words(target.kubectl_flags_in_namespace()).input(manifest.to_owned()))
+}
+
+/// What the server would make of these objects if Helm applied them; nothing
+/// is written.
+#[must_use]
+pub fn dry_apply(target: &Target, manifest: &str) -> Query {
+    let words = ["apply", "--server-side", "--dry-run=server", "--force-conflicts", "--field-manager=helm"];
+    let call = Invocation::new(Program::Kubectl, words).words(["-f", "-", "-o", "json"].map(str::to_owned));
+    Query(call.words(target.kubectl_flags_in_namespace()).input(manifest.to_owned()))
+}
+
+/// What the server would make of an object under a patch; nothing is written.
+/// The patch holds names and nulls, so it may be seen.
+#[must_use]
+pub fn dry_patch(target: &Target, kind: &str, group: &str, name: &str, patch: &str) -> Query {
+    let resource = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
+    let call = Invocation::new(Program::Kubectl, ["patch"])
+        .words([format!("{resource}/{name}"), "--type=strategic".into(), "--dry-run=server".into()])
+        .words([format!("--patch={patch}"), "-o".into(), "json".into()]);
+    Query(call.words(target.kubectl_flags_in_namespace()))
+}
+
+/// The autoscalers of the namespace.
+#[must_use]
+pub fn list_autoscalers(target: &Target) -> Query {
+    let path = format!("/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers", target.namespace);
+    Query(Invocation::new(Program::Kubectl, ["get", "--raw"]).word(path).words(target.kubectl_flags()))
 }
 
 fn page_options(page: Option<&str>) -> Vec<(&'static str, &str)> {
@@ -94,6 +138,21 @@ pub fn read_list<T: DeserializeOwned>(output: &mut dyn BufRead) -> Result<List<T
     // Positions only: what the objects hold is not ours to print.
     serde_json::from_reader(output)
         .map_err(|failed| format!("no list in JSON at line {}, column {}", failed.line(), failed.column()))
+}
+
+/// Reads objects as [`get_objects`] and the dry runs print them: a list, one
+/// object alone, or nothing at all.
+pub fn read_objects(output: &mut dyn BufRead) -> Result<Vec<serde_json::Value>, String> {
+    let text = crate::helm::read_text(output)?;
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut read: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|failed| format!("no object in JSON at line {}, column {}", failed.line(), failed.column()))?;
+    match read.get_mut("items").map(serde_json::Value::take) {
+        Some(serde_json::Value::Array(items)) => Ok(items),
+        _ => Ok(vec![read]),
+    }
 }
 
 /// What kubectl means by a failure.

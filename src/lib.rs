@@ -16,9 +16,16 @@ pub mod workload;
 pub mod chart;
 pub mod manifest;
 pub mod observe;
+pub mod overwrite;
 
 pub mod decide;
 pub mod refusal;
+
+pub mod autoscaler;
+pub mod avoidance;
+pub mod objection;
+pub mod order;
+pub mod prove;
 
 pub mod apply;
 pub mod verdict;

@@ -256,7 +256,12 @@ fn compare(id: &ObjectId, path: String, old: Option<&Value>, new: Option<&Value>
             }
             if found.len() == count {
                 // The same items in another order: a pod template is another one.
-                found.push(changed(id, path, Some(Shown::Text("one order".into())), Some(Shown::Text("another".into()))));
+                found.push(changed(
+                    id,
+                    path,
+                    Some(Shown::Text("one order".into())),
+                    Some(Shown::Text("another".into())),
+                ));
             }
         }
         (old, new) => {

@@ -74,13 +74,15 @@ fn objects_that_come_and_go_are_named() {
 
 #[test]
 fn what_could_be_a_secret_is_compared_and_never_shown() {
-    let secret = |word: &str| format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData: {{user: {word}}}\n");
+    let secret =
+        |word: &str| format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData: {{user: {word}}}\n");
     let env = |word: &str| {
         stateful_set(&format!(
             "{{template: {{spec: {{containers: [{{name: etcd, args: [{word}], env: [{{name: WORD, value: {word}}}]}}]}}}}}}"
         ))
     };
-    let config = |word: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {{a: \"{word}\"}}\n");
+    let config =
+        |word: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {{a: \"{word}\"}}\n");
     for make in [&secret as &dyn Fn(&str) -> String, &env, &config] {
         let said = check(&make("planted-one"), &make("planted-two"));
         assert!(said.contains("not shown") && !said.contains("planted"), "{said}");
@@ -89,8 +91,10 @@ fn what_could_be_a_secret_is_compared_and_never_shown() {
 
 #[test]
 fn another_order_in_a_list_is_a_difference() {
-    let env = |names: &str| stateful_set(&format!("{{template: {{spec: {{containers: [{{name: c, env: [{names}]}}]}}}}}}"));
-    let said = check(&env("{name: A, value: x}, {name: B, value: y}"), &env("{name: B, value: y}, {name: A, value: x}"));
+    let env =
+        |names: &str| stateful_set(&format!("{{template: {{spec: {{containers: [{{name: c, env: [{names}]}}]}}}}}}"));
+    let said =
+        check(&env("{name: A, value: x}, {name: B, value: y}"), &env("{name: B, value: y}, {name: A, value: x}"));
     assert!(said.contains("env") && said.contains("restart"), "{said}");
 }
 

@@ -19,6 +19,8 @@ use crate::workload::{Deployment, List, Pod};
 pub struct Observed {
     /// The release's newest revision.
     pub release: Release,
+    /// Its manifest, without hooks. It holds secrets.
+    pub manifest: String,
     /// The component Deployments that this revision declares.
     pub declared: Vec<Declared>,
     /// The live Deployments of the release.
@@ -73,27 +75,41 @@ pub fn observe(
         return Err(not_milvus(&release.name, target, &release.chart));
     }
     let labels: Vec<&str> = components.iter().map(|c| c.label).collect();
-    let (declared, pods) = std::thread::scope(|scope| {
+    let (rendered, pods) = std::thread::scope(|scope| {
         let pods = scope.spawn(|| match labels.as_slice() {
             [] => Ok(Pods::default()),
             labels => read_pods(exec, target, &kubectl::pods_of(&name, labels))
                 .map_err(|failed| cluster_failure(&failed, "list", "pods", target)),
         });
         let query = helm::manifest(target, &name, release.revision);
-        let declared = exec
-            .read(&query, |output| manifest::declared(&helm::read_text(output)?, &name))
+        let rendered = exec
+            .read(&query, |output| {
+                let manifest = helm::read_text(output)?;
+                manifest::declared(&manifest, &name).map(|declared| (manifest, declared))
+            })
             .map_err(|failed| release_failure(&failed, target, &name));
-        (declared, joined(pods))
+        (rendered, joined(pods))
     });
-    Ok(Observed { release, declared: declared?, deployments, pods: pods? })
+    let (manifest, declared) = rendered?;
+    Ok(Observed { release, manifest, declared, deployments, pods: pods? })
 }
 
 /// The live Deployments of a release.
 pub fn read_deployments(exec: &Exec, target: &Target, release: &str) -> Result<Vec<Deployment>, Failure> {
-    let selector = kubectl::deployments_of(Some(release));
-    pages(exec, |page| kubectl::list_deployments(target, &selector, page))
+    read_workloads(exec, target, &kubectl::list_deployments, &kubectl::workloads_of(release))
+}
+
+/// The live workloads that one kind of list shows: StatefulSets have the same
+/// fields as Deployments.
+pub fn read_workloads(
+    exec: &Exec,
+    target: &Target,
+    list: &dyn Fn(&Target, &Selector, Option<&str>) -> Query,
+    selector: &Selector,
+) -> Result<Vec<Deployment>, Failure> {
+    pages(exec, |page| list(target, selector, page))
         .map(|list| list.items)
-        .map_err(|failed| cluster_failure(&failed, "list", "deployments.apps", target))
+        .map_err(|failed| cluster_failure(&failed, "list", "deployments.apps and statefulsets.apps", target))
 }
 
 /// The pods that a selector chooses.
@@ -206,6 +222,6 @@ pub fn backticked(names: &[String]) -> String {
 }
 
 /// A scoped thread's result; a panic there goes on here.
-fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+pub fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

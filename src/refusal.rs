@@ -1,9 +1,11 @@
 //! The refusals of `decide`, each with its stable identifier, its sentence and
 //! its way out. `docs/refusals.md` has a section for each.
 
+use crate::autoscaler::Autoscaler;
 use crate::component::{self, ComponentRef};
 use crate::error::Failure;
 use crate::observe::backticked;
+use crate::workload::GitOps;
 
 /// Why a goal or a step is not to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +60,35 @@ pub enum Refusal {
         /// The live counts.
         live: Vec<u32>,
     },
+    /// Another component's live count differs from the release, and cannot be
+    /// passed along.
+    OtherDrift {
+        /// The component.
+        component: ComponentRef,
+        /// The live counts, one for each group.
+        live: Vec<u32>,
+        /// The release's count.
+        declared: u32,
+    },
+    /// An autoscaler moves the count.
+    Autoscaled {
+        /// The component.
+        component: ComponentRef,
+        /// Which one, and between which counts.
+        autoscaler: Autoscaler,
+    },
+    /// A GitOps controller writes the object's state again and again.
+    GitOpsManaged {
+        /// The component.
+        component: ComponentRef,
+        /// The controller.
+        by: GitOps,
+    },
+    /// The running image is Milvus 2.6 or newer, which has no index node.
+    IndexNodeGone {
+        /// The image of its pods.
+        image: String,
+    },
     /// A Deployment of the release is not in the cluster.
     DeploymentGone {
         /// The component.
@@ -110,6 +141,7 @@ pub struct Place<'a> {
 impl Refusal {
     /// The refusal as a failure of a run that has changed nothing.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "one arm for each refusal, side by side")]
     pub fn failure(&self, place: &Place<'_>) -> Failure {
         let Place { release, namespace, flags } = place;
         let at = format!("release `{release}` in namespace `{namespace}`");
@@ -177,6 +209,44 @@ impl Refusal {
             .hint(format!(
                 "make them equal first: `{}`",
                 scale(component, &live.iter().max().unwrap_or(&0).to_string())
+            )),
+            Self::OtherDrift { component, live, declared } => Failure::new(
+                "drift",
+                format!(
+                    "`{}` of {at} has {} in the cluster and {declared} in the release",
+                    component.key,
+                    numbers(live)
+                ),
+            )
+            .because("an upgrade would take it back to the release's count, and this one cannot be passed along")
+            .hint(format!(
+                "say which count it is to have: `{}`",
+                scale(*component, &live.iter().max().filter(|n| **n > 0).unwrap_or(declared).to_string())
+            )),
+            Self::Autoscaled { component, autoscaler } => {
+                Failure::new("autoscaled", format!("the count of `{}` of {at} belongs to an autoscaler", component.key))
+                    .because(autoscaler.to_string())
+                    .hint(format!(
+                        "change its bounds, or delete it first: `kubectl get hpa {}{flags}`",
+                        autoscaler.name
+                    ))
+            }
+            Self::GitOpsManaged { component, by } => {
+                let (who, what) = match by {
+                    GitOps::ArgoCd => ("Argo CD", "the Application's Helm values"),
+                    GitOps::Flux => ("Flux", "the values of the HelmRelease"),
+                };
+                Failure::new("gitops-managed", format!("`{}` of {at} is managed by {who}", component.key))
+                    .because(format!("{who} would write the old count back"))
+                    .hint(format!("commit `{}` to {what} instead", component.replicas_key()))
+            }
+            Self::IndexNodeGone { image } => Failure::new(
+                "indexnode-gone",
+                format!("`indexNode` of {at} runs `{}`, and Milvus 2.6 has no index node", crate::error::plain(image)),
+            )
+            .because("its work moved to the data node; an index node of 2.6 ends with `Unknown server type`")
+            .hint(format!(
+                "scale the data node instead, for instance `kubectl milvus scale {release} dataNode=+1{flags}`"
             )),
             Self::DeploymentGone { component, deployment } => Failure::new(
                 "drift",

@@ -14,6 +14,17 @@ pub struct Release {
     pub status: Status,
     /// The chart that made it.
     pub chart: ChartVersion,
+    /// How Helm writes it to the cluster.
+    pub apply: Apply,
+}
+
+/// How an upgrade of a release is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Apply {
+    /// Three-way merge on the client: what every release of Helm 3 has.
+    ClientSide,
+    /// Server-side apply: a release that Helm 4 installed, under Helm 4.
+    ServerSide,
 }
 
 /// A chart's name and exact version.

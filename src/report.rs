@@ -6,6 +6,10 @@ use serde::Serialize;
 
 use crate::decide::{Goal, Step};
 use crate::error::Failure;
+use crate::observe::Observed;
+use crate::order::Order;
+use crate::prove::Proof;
+use crate::reading::Reading;
 use crate::release::Release;
 use crate::verdict::Progress;
 use crate::workload::Pod;
@@ -31,6 +35,8 @@ pub struct ScaleReport {
     pub steps: Vec<StepReport>,
     /// How many upgrades lead from the beginning to the goal.
     pub steps_total: usize,
+    /// What the proof of the last step found; null where none was made.
+    pub proof: Option<ProofReport>,
     /// The pods of the components, as they were read last.
     pub pods: Vec<PodReport>,
     /// What went wrong, or null.
@@ -118,6 +124,70 @@ pub struct StepReport {
     pub verified: bool,
 }
 
+/// What a proof found: that the upgrade of a step changes counts and nothing
+/// else, or what else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProofReport {
+    /// Whether nothing else changes.
+    pub clean: bool,
+    /// The counts that the upgrade sets.
+    pub counts: Vec<CountReport>,
+    /// Counts of other components that differ from the release, and are passed
+    /// along.
+    pub kept: Vec<KeptReport>,
+    /// Known side effects that are kept away.
+    pub avoided: Vec<AvoidedReport>,
+    /// Finished Jobs that go; nothing runs again.
+    pub finished_jobs: Vec<String>,
+    /// Whether autoscalers could be read.
+    pub autoscalers_read: bool,
+    /// What else would change, a sentence each.
+    pub other_changes: Vec<String>,
+    #[serde(skip)]
+    notes: Vec<String>,
+}
+
+/// One count that an upgrade sets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CountReport {
+    /// The Deployment.
+    pub deployment: String,
+    /// The live count.
+    pub from: Option<u32>,
+    /// The count that is set.
+    pub to: u32,
+}
+
+/// One count that is passed along.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptReport {
+    /// The component.
+    pub component: &'static str,
+    /// The live count.
+    pub count: u32,
+    /// The release's count.
+    pub declared: u32,
+    /// Who set the live count: the field manager.
+    pub by: Option<String>,
+    /// When, RFC 3339.
+    pub when: Option<String>,
+}
+
+/// One side effect that is kept away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AvoidedReport {
+    /// What is set.
+    pub set: String,
+    /// What would happen without it.
+    pub effect: &'static str,
+    /// How to let it happen on purpose.
+    pub lift: &'static str,
+}
+
 /// One pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -165,6 +235,7 @@ impl ScaleReport {
             components: Vec::new(),
             steps: Vec::new(),
             steps_total: 0,
+            proof: None,
             pods: Vec::new(),
             error: None,
         }
@@ -200,6 +271,59 @@ impl ScaleReport {
     /// Writes down a step and the line that carries it out.
     pub fn step(&mut self, step: &Step, command: String) {
         self.steps.push(StepReport { change: step.to_string(), command, revision: None, verified: false });
+    }
+
+    /// Writes down the upgrade that makes other changes first.
+    pub fn settling(&mut self, command: String) {
+        let change = "other changes, at unchanged counts".to_owned();
+        self.steps.push(StepReport { change, command, revision: None, verified: false });
+    }
+
+    /// Writes down what the proof of a step found.
+    pub fn proof(&mut self, order: &Order, proof: &Proof, observed: &Observed) {
+        let live = |name: &str| observed.deployments.iter().find(|live| live.name == name).map(|live| live.wanted);
+        self.proof = Some(ProofReport {
+            clean: proof.is_clean(),
+            counts: order
+                .permitted
+                .iter()
+                .map(|(deployment, to)| CountReport { deployment: deployment.clone(), from: live(deployment), to: *to })
+                .collect(),
+            kept: order
+                .kept
+                .iter()
+                .map(|kept| KeptReport {
+                    component: kept.component.key,
+                    count: kept.count,
+                    declared: kept.declared,
+                    by: kept.by.as_ref().map(|by| by.manager.clone()),
+                    when: kept.by.as_ref().and_then(|by| by.when.clone()),
+                })
+                .collect(),
+            avoided: order
+                .avoided
+                .iter()
+                .map(|known| AvoidedReport {
+                    set: format!("{}={}", known.key, known.value),
+                    effect: known.effect,
+                    lift: known.lift,
+                })
+                .collect(),
+            finished_jobs: proof.finished_jobs.clone(),
+            autoscalers_read: matches!(proof.autoscalers, Reading::Known(_)),
+            other_changes: proof.others().iter().map(ToString::to_string).collect(),
+            notes: order.notes(),
+        });
+    }
+
+    /// What a person should know of the proof, a line each.
+    #[must_use]
+    pub fn proof_notes(&self) -> Vec<String> {
+        let Some(proof) = &self.proof else { return Vec::new() };
+        let jobs = &proof.finished_jobs;
+        let jobs =
+            (!jobs.is_empty()).then(|| format!("finished Jobs are removed, nothing runs again: {}", jobs.join(", ")));
+        proof.notes.iter().cloned().chain(jobs).collect()
     }
 
     /// Writes down what the last upgrade made.
@@ -305,6 +429,33 @@ impl ScaleReport {
         format!("{}; {ending} (revision {revision})", parts.join("; "))
     }
 
+    fn proof_text(&self) -> String {
+        let Some(proof) = &self.proof else { return String::new() };
+        let mut text = if proof.clean {
+            "\nproof: these change, and nothing else\n".to_owned()
+        } else {
+            "\nproof: these change\n".to_owned()
+        };
+        for CountReport { deployment, from, to } in proof.counts.iter().filter(|count| count.from != Some(count.to)) {
+            let from = from.map_or("(none)".to_owned(), |from| from.to_string());
+            text.push_str(&format!("  Deployment `{deployment}` `.spec.replicas` from {from} to {to}\n"));
+        }
+        if !proof.clean {
+            text.push_str("and, before that and at unchanged counts, with your consent\n");
+        }
+        for change in &proof.other_changes {
+            text.push_str(&format!("  {change}\n"));
+        }
+        let notes = self.proof_notes();
+        if !notes.is_empty() {
+            text.push_str("notes\n");
+            for note in notes {
+                text.push_str(&format!("  {note}\n"));
+            }
+        }
+        text
+    }
+
     fn plan(&self, release: &ReleaseReport, place: &str) -> String {
         let mut rows = vec![["COMPONENT", "NOW", "WANTED", "PODS"].map(str::to_owned).to_vec()];
         for c in &self.components {
@@ -321,17 +472,16 @@ impl ScaleReport {
             None => text.push_str("\nnothing to change\n"),
             Some(step) => {
                 let StepReport { change, command, .. } = step;
-                text.push_str(&format!(
-                    "\nstep 1 of {}: {change}\n  {command}\n\nnothing was changed\n",
-                    self.steps_total
-                ));
+                text.push_str(&format!("\nstep 1 of {}: {change}\n  {command}\n", self.steps_total));
+                text.push_str(&self.proof_text());
+                text.push_str("\nnothing was changed\n");
             }
         }
         text
     }
 }
 
-/// `3 x 2 groups = ` where a count stands for several Deployments.
+/// `3 × 2 groups = ` where a count stands for several Deployments.
 fn groups(component: &ComponentReport, pods: u64) -> String {
     match u64::try_from(component.groups) {
         Ok(groups) if groups > 1 && pods == groups * u64::from(component.to) => {

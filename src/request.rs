@@ -27,6 +27,8 @@ pub struct ScaleRequest {
     pub timeout: Duration,
     /// Whether a component may be stopped altogether.
     pub allow_zero: bool,
+    /// Whether what the proof lists is to be made first.
+    pub allow_other_changes: bool,
 }
 
 /// How far a run goes.
@@ -46,7 +48,18 @@ impl ScaleRequest {
     /// # Errors
     /// Wrong usage: what was typed can never work.
     pub fn check(arguments: &cli::Scale) -> Result<(Self, Connection), Failure> {
-        let cli::Scale { words, chart, repo, dry_run, no_wait, step, timeout, allow_zero, connection } = arguments;
+        let cli::Scale {
+            words,
+            chart,
+            repo,
+            dry_run,
+            no_wait,
+            allow_other_changes,
+            step,
+            timeout,
+            allow_zero,
+            connection,
+        } = arguments;
         let mut release = ReleaseWish::Only;
         let mut asked: Vec<Asked> = Vec::new();
         for word in words {
@@ -91,6 +104,7 @@ impl ScaleRequest {
             pace: *step,
             timeout: *timeout,
             allow_zero: *allow_zero,
+            allow_other_changes: *allow_other_changes,
         };
         Ok((request, connection.into()))
     }

@@ -1,29 +1,41 @@
-//! The rounds of `scale`: observe, decide, apply, verify, until the goal is
-//! verified. Nothing but the goal and where the chart is outlives a round.
+//! The rounds of `scale`: observe, decide, prove, apply, verify, until the goal
+//! is verified. Nothing but the goal and where the chart is outlives a round.
 
+mod ending;
+mod settle;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::apply;
+use crate::apply::{self, Applied, Proven};
 use crate::chart::{self, ChartSource};
 use crate::component::ComponentRef;
-use crate::decide::{self, Decision, Goal};
-use crate::error::{Failure, plain};
+use crate::decide::{self, Decision, Goal, Step};
+use crate::error::Failure;
 use crate::exec::Exec;
-use crate::helm;
+use crate::manifest;
+use crate::objection::{self, Origin};
 use crate::observe::{Observed, ReleaseWish, observe};
-use crate::reading::{Denied, Reading};
-use crate::refusal::{Place, Refusal};
+use crate::order::Order;
+use crate::prove::{self, Proof};
+use crate::reading::Reading;
+use crate::refusal::Refusal;
 use crate::report::{Outcome, ScaleReport};
 use crate::request::{Extent, ScaleRequest};
-use crate::signals::{Interrupt, Signals};
+use crate::signals::Signals;
 use crate::target::Target;
 use crate::ui::Ui;
-use crate::verdict::{Expected, Progress, Until};
+use crate::verdict::{Expected, Until};
 use crate::verify::{End, Follower};
 
 /// How many revisions Helm keeps unless it is told otherwise.
 const HELM_HISTORY: u64 = 10;
+
+/// How often a round may begin anew because a count moved between its proof and
+/// its upgrade. An autoscaler moves every 15 s at most; more than this is a
+/// fight that nobody wins.
+const ANEW: u32 = 5;
 
 /// Carries out a `scale` and reports it. Whatever happens, the report says how
 /// far the run got; the failure, if there is one, is also returned.
@@ -42,6 +54,9 @@ pub fn scale(
         ui,
         goal: None,
         source: None,
+        settled: false,
+        anew: 0,
+        noted: BTreeSet::new(),
         report: ScaleReport::new(&target.namespace),
     };
     let ended = run.rounds();
@@ -69,6 +84,12 @@ struct Run<'a> {
     ui: &'a Ui,
     goal: Option<Goal>,
     source: Option<ChartSource>,
+    /// Whether other changes were made with consent; they must not come back.
+    settled: bool,
+    /// How often a round has begun anew.
+    anew: u32,
+    /// What has been said about the upgrades: once in a run is enough.
+    noted: BTreeSet<String>,
     report: ScaleReport,
 }
 
@@ -92,52 +113,89 @@ impl Run<'_> {
                         return Ok(Outcome::Planned);
                     }
                     let changed = self.report.changed_something();
-                    self.follow(&observed, &components, &expected, Until::Ready, None)?;
+                    let mut follower = self.follower(&observed, &components);
+                    self.follow(&mut follower, &expected, Until::Ready)?;
                     return Ok(if changed { Outcome::Verified } else { Outcome::Unchanged });
                 }
                 Decision::Await(expected) => {
                     self.ui.note("waiting until the pods that were removed before are gone");
-                    self.follow(&observed, &components, &expected, Until::Gone, None)?;
+                    let mut follower = self.follower(&observed, &components);
+                    self.follow(&mut follower, &expected, Until::Gone)?;
                 }
                 Decision::Step { step, left, expected } => {
-                    let source = self.chart(&observed)?;
-                    self.plan(left);
-                    let history = self.history_max();
-                    let upgrade = apply::upgrade(self.target, &observed.release, &source, &step, history);
-                    self.report.step(&step, upgrade.0.to_string());
-                    match self.request.extent {
-                        Extent::Planned => return Ok(Outcome::Planned),
-                        Extent::Applied if left > 1 => return Err(Self::no_wait_of(left)),
-                        Extent::Applied | Extent::Verified => {}
-                    }
-                    self.not_interrupted()?;
-                    let position = self.report.steps.len();
-                    self.ui.note(&format!("[{position}/{}] {step}", self.report.steps_total));
-                    self.ui.begin(&format!("helm upgrade: {step}"));
-                    // Begun before the upgrade, the watch sees all it does.
-                    let follower = Follower::begin(
-                        self.exec,
-                        self.target,
-                        self.signals,
-                        &observed.release.name,
-                        &components,
-                        &observed.pods,
-                    );
-                    let revision = apply::apply(self.exec, self.target, &observed.release, &upgrade)?;
-                    self.report.applied(revision);
-                    if self.request.extent == Extent::Applied {
-                        return Ok(Outcome::Applied);
-                    }
-                    self.follow(&observed, &components, &expected, Until::Ready, Some(follower))?;
-                    if let Some(step) = self.report.steps.last_mut() {
-                        step.verified = true;
-                    }
-                    if left == 1 {
-                        return Ok(Outcome::Verified);
+                    if let Some(outcome) = self.step(&observed, &components, &step, left, &expected)? {
+                        return Ok(outcome);
                     }
                 }
             }
         }
+    }
+
+    /// One step: prove, apply, verify. `None` means another round.
+    fn step(
+        &mut self,
+        observed: &Observed,
+        components: &[ComponentRef],
+        step: &Step,
+        left: usize,
+        expected: &[Expected],
+    ) -> Result<Option<Outcome>, Failure> {
+        let released = manifest::objects(&observed.manifest)
+            .map_err(|reason| Failure::new("unprovable", "the release's manifest is not readable").because(reason))?;
+        let order = Order::of(step, observed, &released).map_err(|refusal| self.refused(&refusal, observed))?;
+        self.report.steps_total = self.report.steps.len() + left;
+        let history = self.history_max();
+        let (source, proof, origin) = self.proven(observed, &order, history)?;
+        self.autoscaled(&proof, step, observed)?;
+        self.report.proof(&order, &proof, observed);
+        let upgrade = order.upgrade(&observed.release, &source, history);
+        if !proof.is_clean() {
+            if self.request.allow_other_changes && !self.settled && self.request.extent != Extent::Planned {
+                self.settle(observed, &released, &source, &proof)?;
+                return Ok(None);
+            }
+            if !(self.request.allow_other_changes && self.request.extent == Extent::Planned) {
+                return Err(self.objection(observed, &order, &source, &proof, origin));
+            }
+        }
+        self.report.step(step, crate::helm::upgrade(self.target, &upgrade).0.to_string());
+        match self.request.extent {
+            Extent::Planned => return Ok(Some(Outcome::Planned)),
+            Extent::Applied if left > 1 => return Err(Self::no_wait_of(left)),
+            Extent::Applied | Extent::Verified => {}
+        }
+        self.not_interrupted()?;
+        let position = self.report.steps.len();
+        self.ui.note(&format!("[{position}/{}] {step}", self.report.steps_total));
+        for note in self.report.proof_notes() {
+            self.note_once(note);
+        }
+        self.ui.begin(&format!("helm upgrade: {step}"));
+        // Begun before the upgrade, the watch sees all it does.
+        let mut follower = self.follower(observed, components);
+        follower.start();
+        let proven = Proven { upgrade, proof: &proof, permitted: &order.permitted, accepted: &[] };
+        match apply::apply(self.exec, self.target, observed, &proven)? {
+            Applied::Moved(what) => {
+                self.report.steps.pop();
+                self.begin_anew(what)?;
+                return Ok(None);
+            }
+            Applied::Revision(revision, moved) => {
+                self.report.applied(revision);
+                for what in moved {
+                    self.ui.note(&format!("  {what}"));
+                }
+            }
+        }
+        if self.request.extent == Extent::Applied {
+            return Ok(Some(Outcome::Applied));
+        }
+        self.follow(&mut follower, expected, Until::Ready)?;
+        if let Some(step) = self.report.steps.last_mut() {
+            step.verified = true;
+        }
+        Ok((left == 1).then_some(Outcome::Verified))
     }
 
     /// The goal in absolute counts, made in the first round and kept.
@@ -152,23 +210,124 @@ impl Run<'_> {
         Ok(goal)
     }
 
-    /// Where the chart is, found once.
-    fn chart(&mut self, observed: &Observed) -> Result<ChartSource, Failure> {
-        if let Some(source) = &self.source {
-            return Ok(source.clone());
+    /// Finds the installed chart and proves the upgrade with it: the first
+    /// place whose render holds is where the chart is, for the rest of the run.
+    fn proven(
+        &mut self,
+        observed: &Observed,
+        order: &Order,
+        history: Option<u64>,
+    ) -> Result<(ChartSource, Proof, Origin), Failure> {
+        let release = &observed.release;
+        self.ui.begin("proving that nothing else changes");
+        let places = match &self.source {
+            Some(source) => vec![source.clone()],
+            None => chart::find(self.exec, &self.request.chart, &release.chart)
+                .map_err(|failure| self.or_interrupted(failure))?,
+        };
+        let origin = match places.len() {
+            _ if self.settled => Origin::CameBack,
+            _ if self.request.chart.is_said() => Origin::MaybeAnotherChart,
+            // The last place is the official repository, which may be the only
+            // one or the same as the one before it.
+            0..=2 => Origin::TheChart,
+            _ => Origin::MaybeAnotherChart,
+        };
+        let mut best: Option<(ChartSource, Proof)> = None;
+        for source in places {
+            let upgrade = order.upgrade(release, &source, history);
+            let proof = match prove::prove(self.exec, self.target, observed, &upgrade, &order.permitted) {
+                Ok(proof) => proof,
+                // One place that is out of reach does not speak for the others.
+                Err(_) if best.is_some() => continue,
+                Err(failure) => return Err(self.or_interrupted(failure)),
+            };
+            if proof.against_release.is_empty() {
+                best = Some((source, proof));
+                break;
+            }
+            best.get_or_insert((source, proof));
         }
-        let source = chart::find(self.exec, &self.request.chart, &observed.release.chart)
-            .map_err(|failure| self.or_interrupted(failure))?;
-        self.ui.note(&format!(
-            "release `{}` in namespace `{}`: revision {}, chart {} ({source})",
-            observed.release.name, self.target.namespace, observed.release.revision, observed.release.chart
-        ));
-        self.source = Some(source.clone());
-        Ok(source)
+        self.ui.end();
+        let Some((source, proof)) = best else {
+            return Err(Failure::new("chart-not-found", format!("no place has the chart `{}`", release.chart)));
+        };
+        if self.source.is_none() && self.request.extent != Extent::Planned {
+            self.ui.note(&format!(
+                "release `{}` in namespace `{}`: revision {}, chart {} ({source})",
+                release.name, self.target.namespace, release.revision, release.chart
+            ));
+        }
+        if proof.against_release.is_empty() {
+            self.source = Some(source.clone());
+        }
+        Ok((source, proof, origin))
     }
 
-    fn plan(&mut self, left: usize) {
-        self.report.steps_total = self.report.steps.len() + left;
+    /// Refuses a step on a component whose count an autoscaler moves.
+    fn autoscaled(&self, proof: &Proof, step: &Step, observed: &Observed) -> Result<(), Failure> {
+        let autoscalers = match &proof.autoscalers {
+            Reading::Known(autoscalers) => autoscalers,
+            Reading::Absent => return Ok(()),
+            Reading::Forbidden(denied) => {
+                self.ui.note(&format!(
+                    "you may not {} `{}`: whether an autoscaler owns the count is not known",
+                    denied.verb, denied.resource
+                ));
+                return Ok(());
+            }
+            Reading::Unclear(reason) => {
+                self.ui.note(&format!("whether an autoscaler owns the count is not known: {reason}"));
+                return Ok(());
+            }
+        };
+        for change in &step.changes {
+            let mine = |name: &str| observed.declared.iter().any(|d| d.component == change.component && d.name == name);
+            if let Some(autoscaler) = autoscalers.iter().find(|autoscaler| mine(&autoscaler.deployment)) {
+                let refusal = Refusal::Autoscaled { component: change.component, autoscaler: autoscaler.clone() };
+                return Err(self.refused(&refusal, observed));
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the proof does not hold, with the list of what else would change.
+    fn objection(
+        &self,
+        observed: &Observed,
+        order: &Order,
+        source: &ChartSource,
+        proof: &Proof,
+        origin: Origin,
+    ) -> Failure {
+        let mut origin = origin;
+        if !proof.against_release.is_empty() {
+            let upgrade = order.upgrade(&observed.release, source, None);
+            match prove::unstable(self.exec, self.target, &upgrade) {
+                Ok(differences) if !differences.is_empty() => origin = Origin::Unstable,
+                Ok(_) => {}
+                Err(failure) => return failure,
+            }
+        }
+        objection::refusal(proof, origin, &self.at(observed), &self.command(|c| c.to))
+    }
+
+    fn note_once(&mut self, note: String) {
+        if !self.noted.contains(&note) {
+            self.ui.note(&format!("  {note}"));
+            self.noted.insert(note);
+        }
+    }
+
+    fn begin_anew(&mut self, what: String) -> Result<(), Failure> {
+        self.anew += 1;
+        if self.anew > ANEW {
+            return Err(Failure::new("drift", "counts keep moving between the proof and the upgrade")
+                .because(what)
+                .hint("find out who moves them: `kubectl get hpa -A`"));
+        }
+        self.ui.note(&format!("{what}: looking again"));
+        Ok(())
     }
 
     /// A run of many steps must not push the revision before it out of Helm's
@@ -178,22 +337,16 @@ impl Run<'_> {
         (steps + 2 > HELM_HISTORY).then_some(steps + HELM_HISTORY)
     }
 
-    fn follow(
-        &mut self,
-        observed: &Observed,
-        components: &[ComponentRef],
-        expected: &[Expected],
-        until: Until,
-        follower: Option<Follower>,
-    ) -> Result<(), Failure> {
-        let began = Instant::now();
-        let mut follower = follower.unwrap_or_else(|| {
-            let name = &observed.release.name;
-            Follower::begin(self.exec, self.target, self.signals, name, components, &observed.pods)
-        });
+    fn follower(&self, observed: &Observed, components: &[ComponentRef]) -> Follower {
+        let name = &observed.release.name;
+        Follower::new(self.exec, self.target, self.signals, name, components, observed)
+    }
+
+    fn follow(&mut self, follower: &mut Follower, expected: &[Expected], until: Until) -> Result<(), Failure> {
+        let deadline = Instant::now() + self.request.timeout;
         self.ui.begin("looking at the pods");
         let (ui, mut shown) = (self.ui, 0);
-        let end = follower.until(expected, until, began + self.request.timeout, |progress| {
+        let end = follower.until(expected, until, deadline, |progress| {
             // What is true at first sight needs no line.
             shown += 1;
             if shown > 1 || !progress.iter().all(|one| one.reached) {
@@ -217,138 +370,4 @@ impl Run<'_> {
             End::Interrupted(signal) => Err(self.interrupted(signal, &progress)),
         }
     }
-
-    fn refused(&self, refusal: &Refusal, observed: &Observed) -> Failure {
-        let place = Place {
-            release: &observed.release.name,
-            namespace: &self.target.namespace,
-            flags: self.target.hint_flags(),
-        };
-        let failure = refusal.failure(&place);
-        match refusal {
-            Refusal::NotRunning { component } => self.not_running(component, observed, failure),
-            _ => failure,
-        }
-    }
-
-    /// A component without a Deployment is switched off, or the chart does not
-    /// know it: the release's values tell.
-    fn not_running(&self, component: ComponentRef, observed: &Observed, failure: Failure) -> Failure {
-        let release = &observed.release;
-        let query = helm::values(self.target, &release.name, release.revision);
-        let needs = Denied { verb: "get", resource: "secrets" };
-        let runs = decide::running(observed).iter().map(|c| c.key.to_owned()).collect::<Vec<_>>();
-        let failure = failure.because(format!("it runs {}", crate::observe::backticked(&runs)));
-        let switch = component.switch();
-        let top = switch.split('.').next().unwrap_or(component.key);
-        match Reading::of(self.exec.read(&query, helm::read_value_keys), needs) {
-            Reading::Known(keys) if keys.iter().any(|key| key == top) => failure
-                .because(format!("it is switched off (`{switch}`); to switch it on is more than a change of a count"))
-                .hint(format!("helm get values {} --all{}", release.name, self.target.hint_flags())),
-            Reading::Known(_) => Failure {
-                id: Some("unknown-component"),
-                message: format!(
-                    "chart {} of {} has no `{}`",
-                    release.chart,
-                    failure_place(&release.name, self.target),
-                    component.key
-                ),
-                ..failure
-            },
-            Reading::Absent | Reading::Forbidden(_) | Reading::Unclear(_) => {
-                failure.because("whether it is switched off or unknown to the chart could not be read")
-            }
-        }
-    }
-
-    fn no_wait_of(left: usize) -> Failure {
-        Failure::usage(format!(
-            "`--no-wait` is for one step, and this goal takes {left}: each waits for the pods of the one before it"
-        ))
-        .hint("leave `--no-wait` out, or take all pods in one step with `--step all`")
-    }
-
-    fn timed_out(&self, progress: &[Progress], trouble: Option<String>) -> Failure {
-        let seen = progress.iter().filter(|one| !one.reached).map(ToString::to_string).collect::<Vec<_>>();
-        let seen = if seen.is_empty() { vec!["the Deployment is not settled".to_owned()] } else { seen };
-        let failure = Failure::new(
-            "timed-out",
-            format!(
-                "{} after {}, in {}",
-                seen.join("; "),
-                humantime::format_duration(whole(self.request.timeout)),
-                self.place()
-            ),
-        );
-        let mut failure = trouble.into_iter().fold(failure, |failure, reason| failure.because(plain(&reason)));
-        let waiting: Vec<_> = progress.iter().flat_map(|one| &one.waiting_for).collect();
-        for (pod, status) in waiting.iter().take(5) {
-            failure = failure.because(format!("pod `{pod}` is {status}"));
-        }
-        if waiting.len() > 5 {
-            failure = failure.because(format!("and {} more", waiting.len() - 5));
-        }
-        failure.hint(self.ways())
-    }
-
-    fn interrupted(&mut self, signal: Interrupt, progress: &[Progress]) -> Failure {
-        self.report.outcome = Outcome::Interrupted;
-        let far = if self.report.changed_something() {
-            let done = self.report.steps.iter().filter(|step| step.revision.is_some()).count();
-            format!("after {done} of {} steps", self.report.steps_total)
-        } else {
-            "before anything was changed".to_owned()
-        };
-        let failure = Failure {
-            exit: signal.exit(),
-            ..Failure::new("interrupted", format!("interrupted {far}, in {}", self.place()))
-        };
-        let failure = progress.iter().fold(failure, |failure, seen| failure.because(seen.to_string()));
-        if self.report.components.is_empty() { failure } else { failure.hint(self.ways()) }
-    }
-
-    fn not_interrupted(&mut self) -> Result<(), Failure> {
-        match self.signals.first() {
-            Some(signal) => Err(self.interrupted(signal, &[])),
-            None => Ok(()),
-        }
-    }
-
-    /// A reading call that a signal ended has not failed.
-    fn or_interrupted(&mut self, failure: Failure) -> Failure {
-        match self.signals.first() {
-            Some(signal) => self.interrupted(signal, &[]),
-            None => failure,
-        }
-    }
-
-    fn place(&self) -> String {
-        let name = self.report.release.as_ref().map_or("", |release| release.name.as_str());
-        failure_place(name, self.target)
-    }
-
-    /// The way on and the way back, in absolute counts: to run them again is
-    /// always safe.
-    fn ways(&self) -> String {
-        let name = self.report.release.as_ref().map_or("", |release| release.name.as_str());
-        let line = |count: &dyn Fn(&crate::report::ComponentReport) -> u32| {
-            let targets: Vec<String> =
-                self.report.components.iter().map(|c| format!("{}={}", c.component, count(c))).collect();
-            format!("`kubectl milvus scale {name} {}{}`", targets.join(" "), self.target.hint_flags())
-        };
-        let on = format!("go on with {}", line(&|c| c.to));
-        if self.report.changed_something() { format!("{on}, or back with {}", line(&|c| c.from)) } else { on }
-    }
-}
-
-fn failure_place(name: &str, target: &Target) -> String {
-    if name.is_empty() {
-        format!("namespace `{}`", target.namespace)
-    } else {
-        format!("release `{name}` in namespace `{}`", target.namespace)
-    }
-}
-
-fn whole(duration: Duration) -> Duration {
-    Duration::from_secs(duration.as_secs().max(1))
 }

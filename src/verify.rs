@@ -10,11 +10,11 @@ use crate::component::ComponentRef;
 use crate::error::Failure;
 use crate::exec::{CallFailure, Exec, Stopper};
 use crate::kubectl::{self, Selector};
-use crate::observe::{Pods, read_deployments, read_pods};
+use crate::observe::{Observed, joined, read_deployments, read_pods};
 use crate::signals::{Interrupt, Signals};
 use crate::target::Target;
 use crate::verdict::{Expected, Progress, Until, judge};
-use crate::workload::{List, Pod, WatchLine, read_watch_line};
+use crate::workload::{Deployment, List, Pod, WatchLine, read_watch_line};
 
 /// How long a watch may say nothing before it is begun anew. The API server
 /// sends a bookmark about every minute; a connection that broke half-way sends
@@ -36,6 +36,11 @@ pub struct Follower {
     pods: BTreeMap<String, Pod>,
     events: Receiver<Event>,
     stream: Arc<Mutex<Option<Stopper>>>,
+    /// Until it is started.
+    watcher: Option<Watcher>,
+    /// The Deployments of the same round, as long as nothing has been done or
+    /// waited for since.
+    just_observed: Option<Vec<Deployment>>,
     last_heard: Instant,
     /// Dropped with this value; the watching thread waits on its other end.
     _stop: Sender<()>,
@@ -62,22 +67,23 @@ enum Event {
 }
 
 impl Follower {
-    /// Begins to follow the pods of these components from `pods` on.
+    /// Gets ready to follow the pods of these components from what was observed
+    /// on. Nothing is started as long as nothing is to be waited for.
     #[must_use]
-    pub fn begin(
+    pub fn new(
         exec: &Arc<Exec>,
         target: &Target,
         signals: &Signals,
         release: &str,
         components: &[ComponentRef],
-        pods: &Pods,
+        observed: &Observed,
     ) -> Self {
         let labels: Vec<&str> = components.iter().map(|c| c.label).collect();
-        let selector = kubectl::pods_of(release, &labels);
         let (events_in, events) = channel();
         let (stop, stopped) = channel();
         signals.forward(events_in.clone(), Event::Signal);
         let stream = Arc::new(Mutex::new(None));
+        let selector = kubectl::pods_of(release, &labels);
         let watcher = Watcher {
             exec: Arc::clone(exec),
             target: target.clone(),
@@ -85,19 +91,30 @@ impl Follower {
             events: events_in,
             stopped,
             stream: Arc::clone(&stream),
+            from: observed.pods.resource_version.clone(),
         };
-        let from = pods.resource_version.clone();
-        std::thread::spawn(move || watcher.run(from));
         Self {
             exec: Arc::clone(exec),
             target: target.clone(),
             release: release.to_owned(),
             selector,
-            pods: by_uid(pods.items.clone()),
+            pods: by_uid(observed.pods.items.clone()),
+            just_observed: Some(observed.deployments.clone()),
             events,
             stream,
+            watcher: Some(watcher),
             last_heard: Instant::now(),
             _stop: stop,
+        }
+    }
+
+    /// Starts the watch, if it has not been started.
+    pub fn start(&mut self) {
+        // What was observed is about to be out of date.
+        self.just_observed = None;
+        if let Some(watcher) = self.watcher.take() {
+            self.last_heard = Instant::now();
+            std::thread::spawn(move || watcher.run());
         }
     }
 
@@ -132,7 +149,13 @@ impl Follower {
             }
             let now = Instant::now();
             if reached && now >= confirm_at {
-                match self.confirm(expected) {
+                let seen = match self.just_observed.take() {
+                    Some(deployments) => {
+                        Ok(Self::agreed(expected, &deployments, self.pods.values().cloned().collect()))
+                    }
+                    None => self.confirm(expected),
+                };
+                match seen {
                     Ok(Some(pods)) => return End::Reached(pods),
                     Ok(None) => trouble = None,
                     Err(failure) => trouble = Some(failure.to_string()),
@@ -143,6 +166,7 @@ impl Follower {
             if now >= deadline {
                 return End::TimedOut(trouble);
             }
+            self.start();
             let wake = if reached { confirm_at.min(deadline) } else { deadline };
             let wait = wake.min(self.last_heard + SILENCE).saturating_duration_since(Instant::now());
             match self.events.recv_timeout(wait) {
@@ -193,15 +217,20 @@ impl Follower {
         let (deployments, pods) = std::thread::scope(|scope| {
             let deployments = scope.spawn(|| read_deployments(exec, target, release));
             let pods = self.as_a_user_sees_them();
-            (deployments.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), pods)
+            (joined(deployments), pods)
         });
         let deployments = deployments?;
         let pods = pods.map_err(|failed| crate::observe::cluster_failure(&failed, "list", "pods", &self.target))?;
+        Ok(Self::agreed(expected, &deployments, pods))
+    }
+
+    /// The pods, if they and the Deployments are as expected.
+    fn agreed(expected: &[Expected], deployments: &[Deployment], pods: Vec<Pod>) -> Option<Vec<Pod>> {
         let settled = expected.iter().flat_map(|one| &one.deployments).all(|(name, count)| {
             deployments.iter().any(|live| live.name == *name && live.wanted == *count && live.is_settled())
         });
         let reached = expected.iter().all(|one| judge(one, Until::Ready, pods.iter()).reached);
-        Ok((settled && reached).then_some(pods))
+        (settled && reached).then_some(pods)
     }
 
     /// `kubectl get pods -o json`; from two pages of pods on through `get
@@ -233,14 +262,16 @@ struct Watcher {
     events: Sender<Event>,
     stopped: Receiver<()>,
     stream: Arc<Mutex<Option<Stopper>>>,
+    /// The position from which it goes on.
+    from: String,
 }
 
 impl Watcher {
     /// A watch ends without a word when the server closes it, the connection
     /// breaks or the position is too old (kubectl exits 0): list again, and go
     /// on from there.
-    fn run(&self, from: String) {
-        let mut position = Some(from).filter(|from| !from.is_empty());
+    fn run(self) {
+        let mut position = Some(self.from.clone()).filter(|from| !from.is_empty());
         let mut pause = SHORTEST_PAUSE;
         loop {
             let began = Instant::now();

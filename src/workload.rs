@@ -23,6 +23,47 @@ pub struct Deployment {
     pub updated: u32,
     /// Of those that exist, the ones that are available.
     pub available: u32,
+    /// The number of its spec: it rises with every change of it.
+    pub generation: i64,
+    /// Who set `.spec.replicas` last, as the API server remembers it.
+    pub counted_by: Option<Writer>,
+    /// Who wrote anything of it last but its status.
+    pub written_by: Option<Writer>,
+    /// The GitOps controller that says it owns the object.
+    pub gitops: Option<GitOps>,
+    /// The image of its first container.
+    pub image: Option<String>,
+}
+
+/// Who wrote a field, and when: an entry of `managedFields`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writer {
+    /// The program's name for itself: `helm`, `kubectl`,
+    /// `kube-controller-manager` for an autoscaler.
+    pub manager: String,
+    /// When, RFC 3339; the API server does not record it for `kubectl scale`
+    /// (measured, Kubernetes 1.37).
+    pub when: Option<String>,
+}
+
+impl fmt::Display for Writer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.manager.as_str() {
+            "kube-controller-manager" => out.write_str("by an autoscaler")?,
+            manager => write!(out, "by `{manager}`")?,
+        }
+        self.when.iter().try_for_each(|when| write!(out, " at {when}"))
+    }
+}
+
+/// A controller that writes a repository's state into the cluster, again and
+/// again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GitOps {
+    /// Argo CD, by its label or tracking annotation.
+    ArgoCd,
+    /// Flux, by its label.
+    Flux,
 }
 
 impl Deployment {
@@ -165,6 +206,59 @@ mod json {
     #[derive(Deserialize)]
     struct DeploymentSpec {
         replicas: Option<u32>,
+        #[serde(default)]
+        template: Template,
+    }
+
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Template {
+        spec: TemplateSpec,
+    }
+
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct TemplateSpec {
+        containers: Vec<Container>,
+    }
+
+    #[derive(Deserialize)]
+    struct Container {
+        image: Option<String>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct ManagedFields {
+        #[serde(default)]
+        manager: String,
+        #[serde(default)]
+        time: String,
+        #[serde(default)]
+        subresource: String,
+        #[serde(default)]
+        fields_v1: Fields,
+    }
+
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Fields {
+        #[serde(rename = "f:spec")]
+        spec: SpecFields,
+    }
+
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct SpecFields {
+        #[serde(rename = "f:replicas")]
+        replicas: Option<serde::de::IgnoredAny>,
+    }
+
+    /// Annotations can be large; only these are read.
+    #[derive(Deserialize, Default)]
+    struct Annotations {
+        #[serde(rename = "argocd.argoproj.io/tracking-id")]
+        argo_tracking: Option<serde::de::IgnoredAny>,
     }
 
     #[derive(Deserialize, Default)]
@@ -178,7 +272,24 @@ mod json {
 
     impl From<Deployment> for super::Deployment {
         fn from(read: Deployment) -> Self {
+            let writers = read.metadata.managed_fields.iter().filter(|entry| entry.fields_v1.spec.replicas.is_some());
+            let newest = |a: &&ManagedFields, b: &&ManagedFields| a.time.cmp(&b.time);
+            // Someone who takes a count over takes it from Helm; an entry of
+            // Helm beside another is the older one, whatever the times say.
+            let newest_count = |a: &&ManagedFields, b: &&ManagedFields| {
+                (a.manager != "helm", &a.time).cmp(&(b.manager != "helm", &b.time))
+            };
+            let writer = |entry: &ManagedFields| super::Writer {
+                manager: plain(&entry.manager),
+                when: Some(plain(&entry.time)).filter(|when| !when.is_empty()),
+            };
+            let spec = read.metadata.managed_fields.iter().filter(|entry| entry.subresource != "status");
             Self {
+                generation: read.metadata.generation,
+                counted_by: writers.max_by(newest_count).map(writer),
+                written_by: spec.max_by(newest).map(writer),
+                gitops: read.metadata.gitops(),
+                image: read.spec.template.spec.containers.into_iter().next().and_then(|c| c.image),
                 name: read.metadata.name,
                 wanted: read.spec.replicas.unwrap_or(1),
                 observed: read.status.observed_generation >= read.metadata.generation,
@@ -206,6 +317,10 @@ mod json {
         labels: BTreeMap<String, String>,
         #[serde(default)]
         owner_references: Vec<Owner>,
+        #[serde(default)]
+        annotations: Annotations,
+        #[serde(default)]
+        managed_fields: Vec<ManagedFields>,
     }
 
     #[derive(Deserialize)]
@@ -320,6 +435,17 @@ mod json {
     }
 
     impl Metadata {
+        fn gitops(&self) -> Option<super::GitOps> {
+            let has = |label: &str| self.labels.contains_key(label);
+            if has("argocd.argoproj.io/instance") || self.annotations.argo_tracking.is_some() {
+                Some(super::GitOps::ArgoCd)
+            } else if has("helm.toolkit.fluxcd.io/name") || has("kustomize.toolkit.fluxcd.io/name") {
+                Some(super::GitOps::Flux)
+            } else {
+                None
+            }
+        }
+
         /// A Deployment names its ReplicaSets after itself and the template's
         /// hash, which their pods carry as a label.
         fn deployment(&self) -> Option<String> {
@@ -483,6 +609,22 @@ mod tests {
             assert!(!read(&settled.replacen(was, is, 1)).is_settled(), "{was} {is}");
         }
         assert!(!read("{}").is_settled());
+    }
+
+    #[test]
+    fn who_set_the_count_last_is_the_newest_entry_that_names_the_field() {
+        let entry = |manager: &str, time: &str, fields: &str| {
+            format!(r#"{{"manager":"{manager}","time":"{time}","fieldsV1":{{"f:spec":{fields}}}}}"#)
+        };
+        let counted = r#"{"f:replicas":{}}"#;
+        let entries = [
+            entry("helm", "2026-01-01T00:00:00Z", counted),
+            entry("kubectl", "2026-01-02T00:00:00Z", counted),
+            entry("kubectl-set", "2026-01-03T00:00:00Z", r#"{"f:template":{}}"#),
+        ];
+        let text = format!(r#"{{"metadata":{{"name":"d","managedFields":[{}]}},"spec":{{}}}}"#, entries.join(","));
+        let read: Deployment = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.counted_by.unwrap().to_string(), "by `kubectl` at 2026-01-02T00:00:00Z");
     }
 
     #[test]

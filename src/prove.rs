@@ -1,0 +1,237 @@
+//! The proof of one step, in two halves: against the release, only the counts
+//! that were asked for may differ; against the cluster, nothing that someone
+//! changed may be overwritten. Reads only; the server's dry runs write nothing.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::autoscaler::{self, Autoscaler};
+use crate::error::Failure;
+use crate::exec::{CallFailure, Exec};
+use crate::helm::{self, Upgrade};
+use crate::kubectl;
+use crate::manifest::{self, Change, Difference, ObjectId, Objects};
+use crate::observe::{Observed, cluster_failure, joined, release_failure};
+use crate::overwrite::{self, Look};
+use crate::reading::{Denied, Reading};
+use crate::release::Apply;
+use crate::target::Target;
+
+/// What a proof found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proof {
+    /// What the chart renders differently from the release, beyond what is
+    /// permitted.
+    pub against_release: Vec<Difference>,
+    /// What the upgrade would overwrite in the cluster.
+    pub against_cluster: Vec<Difference>,
+    /// Finished Jobs that only an installation renders: they go, and nothing
+    /// runs again.
+    pub finished_jobs: Vec<String>,
+    /// The autoscalers of the namespace.
+    pub autoscalers: Reading<Vec<Autoscaler>>,
+    /// The generation of every live workload of the release, to see afterwards
+    /// that only the named ones moved.
+    pub generations: BTreeMap<ObjectId, i64>,
+}
+
+impl Proof {
+    /// Whether the upgrade changes what is permitted and nothing else.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.against_release.is_empty() && self.against_cluster.is_empty()
+    }
+
+    /// Everything else that the upgrade would change.
+    #[must_use]
+    pub fn others(&self) -> Vec<Difference> {
+        self.against_release.iter().chain(&self.against_cluster).cloned().collect()
+    }
+}
+
+/// Proves an upgrade before it is made. `permitted` names the Deployments whose
+/// `.spec.replicas` may differ, and the counts they are set to.
+///
+/// # Errors
+/// `unprovable` where the server cannot say what would happen; `unreachable`,
+/// `forbidden`, or Helm's own words where the chart does not render.
+pub fn prove(
+    exec: &Exec,
+    target: &Target,
+    observed: &Observed,
+    upgrade: &Upgrade<'_>,
+    permitted: &BTreeMap<String, u32>,
+) -> Result<Proof, Failure> {
+    let released = manifest::objects(&observed.manifest).map_err(|reason| unreadable(observed, target, &reason))?;
+    let (rendered, live, autoscalers) = std::thread::scope(|scope| {
+        let live = scope.spawn(|| live_objects(exec, target, &observed.manifest));
+        let autoscalers = scope.spawn(|| {
+            let needs = Denied { verb: "list", resource: "horizontalpodautoscalers.autoscaling" };
+            Reading::of(exec.read(&kubectl::list_autoscalers(target), autoscaler::read_list), needs)
+        });
+        let rendered = render(exec, target, upgrade);
+        (rendered, joined(live), joined(autoscalers))
+    });
+    let (rendered, live) = (rendered?, live?);
+
+    let mut finished_jobs = Vec::new();
+    let mut against_release = manifest::difference(&released, &rendered);
+    against_release.retain(|difference| {
+        let gone_job = difference.change == Change::Removed && difference.object.kind == "Job";
+        if gone_job && live.get(&difference.object).is_none_or(is_finished) {
+            finished_jobs.push(difference.object.name.clone());
+            return false;
+        }
+        !is_permitted(difference, permitted)
+    });
+    let mut against_cluster = overwritten(exec, target, observed.release.apply, &rendered, &live, permitted)?;
+    against_cluster.retain(|difference| !against_release.iter().any(|known| same_place(known, difference)));
+    let generations = live
+        .iter()
+        .filter(|(id, _)| id.is_workload())
+        .filter_map(|(id, object)| Some((id.clone(), object.pointer("/metadata/generation")?.as_i64()?)))
+        .collect();
+    Ok(Proof { against_release, against_cluster, finished_jobs, autoscalers, generations })
+}
+
+/// Whether two renders of the same upgrade differ: then no proof can hold.
+pub fn unstable(exec: &Exec, target: &Target, upgrade: &Upgrade<'_>) -> Result<Vec<Difference>, Failure> {
+    let first = render(exec, target, upgrade)?;
+    Ok(manifest::difference(&first, &render(exec, target, upgrade)?))
+}
+
+fn is_permitted(difference: &Difference, permitted: &BTreeMap<String, u32>) -> bool {
+    let Change::Field { path, new, .. } = &difference.change else { return false };
+    difference.object.kind == "Deployment"
+        && path == ".spec.replicas"
+        && permitted
+            .get(&difference.object.name)
+            .is_some_and(|count| *new == Some(manifest::Shown::Text(count.to_string())))
+}
+
+fn same_place(one: &Difference, other: &Difference) -> bool {
+    let path = |difference: &Difference| match &difference.change {
+        Change::Field { path, .. } => Some(path.clone()),
+        Change::Created | Change::Removed => None,
+    };
+    one.object.kind == other.object.kind && one.object.name == other.object.name && path(one) == path(other)
+}
+
+fn is_finished(job: &Value) -> bool {
+    let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|condition| {
+        matches!(condition["type"].as_str(), Some("Complete" | "Failed")) && condition["status"] == "True"
+    })
+}
+
+/// The objects of the very upgrade, as a dry run on the server renders them.
+fn render(exec: &Exec, target: &Target, upgrade: &Upgrade<'_>) -> Result<Objects, Failure> {
+    let query = helm::dry_upgrade(target, upgrade);
+    let rendered = exec
+        .read(&query, |output| manifest::objects(&helm::read_rendered(output)?))
+        .map_err(|failed| render_failure(&failed, target, upgrade))?;
+    Ok(rendered)
+}
+
+fn render_failure(failed: &CallFailure, target: &Target, upgrade: &Upgrade<'_>) -> Failure {
+    match helm::meaning(failed) {
+        helm::Meaning::Unknown => Failure::new(
+            "unprovable",
+            format!("chart `{}` does not render for release `{}`", upgrade.source, upgrade.release),
+        )
+        .because(failed.to_string())
+        .because_said(failed.stderr()),
+        _ => release_failure(failed, target, upgrade.release),
+    }
+}
+
+fn live_objects(exec: &Exec, target: &Target, manifest: &str) -> Result<BTreeMap<ObjectId, Value>, Failure> {
+    let objects = exec
+        .read(&kubectl::get_objects(target, manifest), kubectl::read_objects)
+        .map_err(|failed| cluster_failure(&failed, "get", "the objects of the release", target))?;
+    Ok(by_id(objects))
+}
+
+/// Live objects under the identity that the manifest gives them, which mostly
+/// names no namespace.
+fn by_id(objects: Vec<Value>) -> BTreeMap<ObjectId, Value> {
+    objects
+        .into_iter()
+        .filter_map(|object| Some((ObjectId { namespace: None, ..ObjectId::of(&object)? }, object)))
+        .collect()
+}
+
+/// What the upgrade would overwrite. Where render and live agree, nothing is
+/// asked; where there is a doubt, the server is.
+fn overwritten(
+    exec: &Exec,
+    target: &Target,
+    apply: Apply,
+    rendered: &Objects,
+    live: &BTreeMap<ObjectId, Value>,
+    permitted: &BTreeMap<String, u32>,
+) -> Result<Vec<Difference>, Failure> {
+    let mut found = Vec::new();
+    let mut doubtful = String::new();
+    for (id, object) in rendered {
+        let key = ObjectId { namespace: None, ..id.clone() };
+        let Some(state) = live.get(&key) else {
+            found.push(Difference { object: key, change: Change::Created });
+            continue;
+        };
+        let mut wanted = object.content.clone();
+        if permitted.contains_key(&id.name)
+            && id.kind == "Deployment"
+            && let Some(spec) = wanted.get_mut("spec").and_then(Value::as_object_mut)
+        {
+            // What is asked for is no overwriting.
+            spec.remove("replicas");
+        }
+        if overwrite::look(&wanted, state) == Look::Doubt {
+            doubtful.push_str("---\n");
+            doubtful.push_str(&object.yaml);
+        }
+        if apply == Apply::ClientSide
+            && let Some(patch) = overwrite::emptied(&wanted, state)
+        {
+            let query = kubectl::dry_patch(target, &id.kind, &id.group, &id.name, &patch.to_string());
+            let after = exec.read(&query, kubectl::read_objects).map_err(|failed| unprovable(&failed, target))?;
+            let after = after.first().map_or(Value::Null, overwrite::lasting);
+            found.extend(manifest::fields(&key, &overwrite::lasting(state), &after));
+        }
+    }
+    if !doubtful.is_empty() {
+        let query = kubectl::dry_apply(target, &doubtful);
+        let after = exec.read(&query, kubectl::read_objects).map_err(|failed| unprovable(&failed, target))?;
+        for (id, after) in by_id(after) {
+            let before = live.get(&id).map_or(Value::Null, overwrite::lasting);
+            let mut changes = manifest::fields(&id, &before, &overwrite::lasting(&after));
+            changes.retain(|difference| !is_permitted(difference, permitted));
+            found.extend(changes);
+        }
+    }
+    Ok(found)
+}
+
+fn unprovable(failed: &CallFailure, target: &Target) -> Failure {
+    match kubectl::meaning(failed) {
+        kubectl::Meaning::Forbidden | kubectl::Meaning::Unreachable => {
+            cluster_failure(failed, "patch", "the objects of the release", target)
+        }
+        _ => Failure::new("unprovable", "the server cannot say what the upgrade would change")
+            .because(failed.to_string())
+            .because_said(failed.stderr()),
+    }
+}
+
+fn unreadable(observed: &Observed, target: &Target, reason: &str) -> Failure {
+    Failure::new(
+        "unprovable",
+        format!(
+            "the manifest of release `{}` in namespace `{}` is not readable",
+            observed.release.name, target.namespace
+        ),
+    )
+    .because(reason)
+}

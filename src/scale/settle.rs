@@ -1,0 +1,124 @@
+//! `--allow-other-changes`: what the proof objects to is made first, as one
+//! upgrade of its own at unchanged counts, and waited for.
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use super::Run;
+use crate::apply::{self, Applied, Proven};
+use crate::chart::ChartSource;
+use crate::decide::Step;
+use crate::error::Failure;
+use crate::kubectl;
+use crate::manifest::{Difference, ObjectId, Objects};
+use crate::observe::{Observed, read_workloads};
+use crate::order::Order;
+use crate::prove::{self, Proof};
+
+/// How often the workloads that restart are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+impl Run<'_> {
+    /// Makes exactly the changes that `proof` listed.
+    pub(super) fn settle(
+        &mut self,
+        observed: &Observed,
+        released: &Objects,
+        source: &ChartSource,
+        proof: &Proof,
+    ) -> Result<(), Failure> {
+        let unchanged = Step { changes: Vec::new() };
+        let order = Order::of(&unchanged, observed, released).map_err(|refusal| self.refused(&refusal, observed))?;
+        let history = self.history_max();
+        let upgrade = order.upgrade(&observed.release, source, history);
+        let own = prove::prove(self.exec, self.target, observed, &upgrade, &order.permitted)?;
+        let listed = proof.others();
+        if let Some(new) = own.others().iter().find(|other| !is_listed(&listed, other)) {
+            return Err(Failure::new("side-effects", "what else would change is not what it was a moment ago")
+                .because(new.to_string())
+                .hint(format!("look again: `{} --dry-run`", self.command(|c| c.to))));
+        }
+        self.not_interrupted()?;
+        self.ui.note(&format!("[1/{}] other changes, at unchanged counts", self.report.steps_total + 1));
+        for other in &listed {
+            self.ui.note(&format!("  {other}"));
+        }
+        for note in order.notes() {
+            self.note_once(note);
+        }
+        self.ui.begin("helm upgrade: other changes");
+        let accepted: Vec<ObjectId> =
+            listed.iter().map(|other| ObjectId { namespace: None, ..other.object.clone() }).collect();
+        self.report.settling(crate::helm::upgrade(self.target, &upgrade).0.to_string());
+        let proven = Proven { upgrade, proof: &own, permitted: &order.permitted, accepted: &accepted };
+        match apply::apply(self.exec, self.target, observed, &proven)? {
+            Applied::Moved(what) => {
+                self.report.steps.pop();
+                return self.begin_anew(what);
+            }
+            Applied::Revision(revision, moved) => {
+                self.report.applied(revision);
+                for what in moved {
+                    self.ui.note(&format!("  {what}"));
+                }
+            }
+        }
+        self.settled = true;
+        self.wait_until_well(&own)?;
+        if let Some(step) = self.report.steps.last_mut() {
+            step.verified = true;
+        }
+        Ok(())
+    }
+
+    /// Waits until every workload of the release has what it wants.
+    fn wait_until_well(&mut self, proof: &Proof) -> Result<(), Failure> {
+        let deadline = Instant::now() + self.request.timeout;
+        let (sender, signals) = channel();
+        self.signals.forward(sender, |signal| signal);
+        self.ui.begin("waiting until what restarted is well");
+        let mut shown = String::new();
+        loop {
+            let unwell = self.unwell(proof)?;
+            if unwell.is_empty() {
+                self.ui.end();
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(Failure::new("timed-out", "what the other changes restarted is not well in time")
+                    .because(unwell.join(", "))
+                    .hint(format!("when it is: `{}`", self.command(|c| c.to))));
+            }
+            let waiting = format!("  waiting for {}", unwell.join(", "));
+            if waiting != shown {
+                self.ui.note(&waiting);
+                shown = waiting;
+            }
+            match signals.recv_timeout(LOOK) {
+                Ok(signal) => return Err(self.interrupted(signal, &[])),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+    }
+
+    fn unwell(&self, proof: &Proof) -> Result<Vec<String>, Failure> {
+        let all = kubectl::everything();
+        let mut unwell = Vec::new();
+        for (kind, list) in [
+            ("Deployment", read_workloads(self.exec, self.target, &kubectl::list_deployments, &all)?),
+            ("StatefulSet", read_workloads(self.exec, self.target, &kubectl::list_stateful_sets, &all)?),
+        ] {
+            let mine = |name: &str| proof.generations.keys().any(|id| id.kind == kind && id.name == name);
+            let waiting = list.iter().filter(|workload| mine(&workload.name) && !workload.is_settled());
+            unwell.extend(waiting.map(|workload| {
+                let new = workload.updated.min(workload.available);
+                format!("{kind} `{}` ({new} of {} new pods available)", workload.name, workload.wanted)
+            }));
+        }
+        Ok(unwell)
+    }
+}
+
+fn is_listed(listed: &[Difference], other: &Difference) -> bool {
+    listed.iter().any(|known| known == other)
+}
