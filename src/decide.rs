@@ -214,8 +214,17 @@ impl Standing {
     }
 }
 
+/// What makes a goal permissible beyond what is observed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// Whether a component may be stopped altogether.
+    pub zero: bool,
+    /// The coordinators whose active standby is on.
+    pub standby: Vec<ComponentRef>,
+}
+
 /// Turns what was asked into absolute counts, or says why that cannot be.
-pub fn goal(asked: &[Asked], observed: &Observed, allow_zero: bool) -> Result<Goal, Refusal> {
+pub fn goal(asked: &[Asked], observed: &Observed, consent: &Consent) -> Result<Goal, Refusal> {
     let runs = running(observed);
     let aims = asked
         .iter()
@@ -228,14 +237,14 @@ pub fn goal(asked: &[Asked], observed: &Observed, allow_zero: bool) -> Result<Go
             }
             match component.role {
                 Role::Worker => {}
-                Role::Coordinator => return Err(Refusal::Coordinator { component }),
+                Role::Coordinator => coordinator(component, one.count, consent)?,
                 Role::Fixed => return Err(Refusal::Fixed { component, count_key: None }),
                 Role::Other { count_key } => {
                     return Err(Refusal::Fixed { component, count_key: Some(count_key) });
                 }
             }
             managed(component, observed)?;
-            aim(component, one.count, observed, allow_zero)
+            aim(component, one.count, observed, consent.zero)
         })
         .collect::<Result<Vec<_>, _>>()?;
     // Reduced together, channels and segments move at once and searches lack
@@ -245,6 +254,16 @@ pub fn goal(asked: &[Asked], observed: &Observed, allow_zero: bool) -> Result<Go
         return Err(Refusal::BothNodesIn);
     }
     Ok(Goal(aims))
+}
+
+/// One coordinator always works; a second needs active standby, and a third
+/// only waits.
+fn coordinator(component: ComponentRef, count: Count, consent: &Consent) -> Result<(), Refusal> {
+    let fits = match count {
+        Count::Exactly(count) => count <= 1 || (count == 2 && consent.standby.contains(&component)),
+        Count::More(_) | Count::Fewer(_) => false,
+    };
+    if fits { Ok(()) } else { Err(Refusal::Coordinator { component, standby: consent.standby.contains(&component) }) }
 }
 
 /// Whether someone else decides about a component, or it cannot work at all.
@@ -311,7 +330,12 @@ pub fn running(observed: &Observed) -> Vec<ComponentRef> {
 pub fn next(goal: &Goal, observed: &Observed, pace: Pace) -> Result<Decision, Refusal> {
     match &observed.release.status {
         Status::Deployed => {}
-        Status::Failed => return Err(Refusal::ReleaseFailed { revision: observed.release.revision }),
+        // It goes on from the last deployed one with the live counts.
+        Status::Failed if observed.failed.is_empty() => {}
+        Status::Failed => {
+            let lost = observed.failed.iter().map(ToString::to_string).collect();
+            return Err(Refusal::ReleaseFailed { revision: observed.release.revision, lost });
+        }
         Status::Pending(status) | Status::Other(status) => {
             return Err(Refusal::ReleasePending { revision: observed.release.revision, status: status.clone() });
         }

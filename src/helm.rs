@@ -47,6 +47,12 @@ pub fn history(target: &Target, release: &str) -> Query {
     query(target, ["history", release, "--max=1", "--output=json"])
 }
 
+/// `helm history`, as far back as Helm goes by itself.
+#[must_use]
+pub fn whole_history(target: &Target, release: &str) -> Query {
+    query(target, ["history", release, "--output=json"])
+}
+
 /// `helm search repo`: which of the user's repositories hold this chart in
 /// this version, from the indexes on disk.
 #[must_use]
@@ -205,6 +211,11 @@ pub fn read_history(output: &mut dyn BufRead) -> Result<Revision, String> {
     revisions.into_iter().next_back().ok_or_else(|| "the history is empty".to_owned())
 }
 
+/// Reads [`whole_history`], oldest first.
+pub fn read_whole_history(output: &mut dyn BufRead) -> Result<Vec<Revision>, String> {
+    json(output)
+}
+
 /// Reads [`search`]: the full names of the charts that bear exactly this name
 /// and version, in the order in which Helm lists them.
 pub fn read_search(output: &mut dyn BufRead, chart: &ChartVersion) -> Result<Vec<String>, String> {
@@ -217,6 +228,11 @@ pub fn read_search(output: &mut dyn BufRead, chart: &ChartVersion) -> Result<Vec
     let same =
         |f: &Found| f.version == chart.version && f.name.rsplit_once('/').is_some_and(|(_, name)| name == chart.name);
     Ok(found.into_iter().filter(same).map(|f| f.name).collect())
+}
+
+/// Reads [`values`]. They hold secrets.
+pub fn read_values(output: &mut dyn BufRead) -> Result<serde_json::Value, String> {
+    json(output)
 }
 
 /// Reads the top-level keys of [`values`]; the values themselves are let go.

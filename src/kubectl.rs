@@ -36,7 +36,7 @@ pub fn workloads_of(release: &str) -> Selector {
 }
 
 /// Everything of the namespace: the dependencies of Milvus do not all carry the
-/// release's label (Pulsar and MinIO do not).
+/// release's label (those of Pulsar do not).
 #[must_use]
 pub fn everything() -> Selector {
     Selector(String::new())
@@ -100,6 +100,14 @@ pub fn dry_patch(target: &Target, kind: &str, group: &str, name: &str, patch: &s
         .words([format!("{resource}/{name}"), "--type=strategic".into(), "--dry-run=server".into()])
         .words([format!("--patch={patch}"), "-o".into(), "json".into()]);
     Query(call.words(target.kubectl_flags_in_namespace()))
+}
+
+/// Reviews of the user's own access. To ask is to create a review; the server
+/// keeps none.
+#[must_use]
+pub fn review(target: &Target, reviews: String) -> Query {
+    let call = Invocation::new(Program::Kubectl, ["create", "-f", "-", "-o", "json"]);
+    Query(call.words(target.kubectl_flags()).input(reviews))
 }
 
 /// The autoscalers of the namespace.

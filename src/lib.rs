@@ -26,6 +26,7 @@ pub mod avoidance;
 pub mod objection;
 pub mod order;
 pub mod prove;
+pub mod rights;
 
 pub mod apply;
 pub mod verdict;

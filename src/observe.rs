@@ -9,18 +9,23 @@ use crate::exec::{CallFailure, Exec};
 use crate::helm;
 use crate::invocation::Query;
 use crate::kubectl::{self, Selector};
-use crate::manifest;
-use crate::release::{ChartVersion, Declared, Release};
+use crate::manifest::{self, Change, Difference};
+use crate::release::{ChartVersion, Declared, Release, Status};
 use crate::target::Target;
-use crate::workload::{Deployment, List, Pod};
+use crate::workload::{Deployment, GitOps, List, Pod};
 
 /// What was seen in one round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {
     /// The release's newest revision.
     pub release: Release,
-    /// Its manifest, without hooks. It holds secrets.
+    /// What an upgrade that reuses values starts from: the manifest of this
+    /// revision, or of the last deployed one if this one failed. Without hooks;
+    /// it holds secrets.
     pub manifest: String,
+    /// What a failed revision changed beyond counts: going back to the last
+    /// deployed one would lose it.
+    pub failed: Vec<Difference>,
     /// The component Deployments that this revision declares.
     pub declared: Vec<Declared>,
     /// The live Deployments of the release.
@@ -69,10 +74,17 @@ pub fn observe(
             .map_err(|failed| release_failure(&failed, target, &name));
         (release, joined(deployments))
     });
-    let release = release?;
+    let release = match release {
+        Err(failure) if failure.id == Some("not-found") => {
+            return Err(not_helms(exec, target, &name).unwrap_or(failure));
+        }
+        other => other?,
+    };
     let deployments = deployments?;
     if release.chart.name != "milvus" {
-        return Err(not_milvus(&release.name, target, &release.chart));
+        let inside =
+            read_manifest(exec, target, &name, release.revision).is_ok_and(|(_, declared)| !declared.is_empty());
+        return Err(not_milvus(&release.name, target, &release.chart, inside));
     }
     let labels: Vec<&str> = components.iter().map(|c| c.label).collect();
     let (rendered, pods) = std::thread::scope(|scope| {
@@ -81,17 +93,54 @@ pub fn observe(
             labels => read_pods(exec, target, &kubectl::pods_of(&name, labels))
                 .map_err(|failed| cluster_failure(&failed, "list", "pods", target)),
         });
-        let query = helm::manifest(target, &name, release.revision);
-        let rendered = exec
-            .read(&query, |output| {
-                let manifest = helm::read_text(output)?;
-                manifest::declared(&manifest, &name).map(|declared| (manifest, declared))
-            })
-            .map_err(|failed| release_failure(&failed, target, &name));
+        let rendered = read_manifest(exec, target, &name, release.revision);
         (rendered, joined(pods))
     });
-    let (manifest, declared) = rendered?;
-    Ok(Observed { release, manifest, declared, deployments, pods: pods? })
+    let (mut manifest, mut declared) = rendered?;
+    let mut failed = Vec::new();
+    if release.status == Status::Failed {
+        let basis = last_deployed(exec, target, &name)?;
+        let read = read_manifest(exec, target, &name, basis)?;
+        failed = beyond_counts(&read.0, &manifest).map_err(|reason| {
+            Failure::new("unprovable", format!("the manifests of release `{name}` are not readable")).because(reason)
+        })?;
+        (manifest, declared) = read;
+    }
+    Ok(Observed { release, manifest, failed, declared, deployments, pods: pods? })
+}
+
+fn read_manifest(exec: &Exec, target: &Target, name: &str, revision: u64) -> Result<(String, Vec<Declared>), Failure> {
+    exec.read(&helm::manifest(target, name, revision), |output| {
+        let manifest = helm::read_text(output)?;
+        manifest::declared(&manifest, name).map(|declared| (manifest, declared))
+    })
+    .map_err(|failed| release_failure(&failed, target, name))
+}
+
+/// The revision whose values an upgrade reuses.
+fn last_deployed(exec: &Exec, target: &Target, name: &str) -> Result<u64, Failure> {
+    let revisions = exec
+        .read(&helm::whole_history(target, name), helm::read_whole_history)
+        .map_err(|failed| release_failure(&failed, target, name))?;
+    let deployed = revisions.iter().rev().find(|revision| revision.status == "deployed");
+    deployed.map(|revision| revision.revision).ok_or_else(|| {
+        Failure::new(
+            "release-failed",
+            format!("release `{name}` in namespace `{}` was never installed well", target.namespace),
+        )
+        .hint(format!("helm history {name}{}", target.hint_flags()))
+    })
+}
+
+fn beyond_counts(before: &str, after: &str) -> Result<Vec<Difference>, String> {
+    let mut changes = manifest::difference(&manifest::objects(before)?, &manifest::objects(after)?);
+    changes.retain(|change| match &change.change {
+        Change::Field { path, .. } => !(change.object.kind == "Deployment" && path == ".spec.replicas"),
+        // Only an installation renders them.
+        Change::Removed => change.object.kind != "Job",
+        Change::Created => true,
+    });
+    Ok(changes)
 }
 
 /// The live Deployments of a release.
@@ -139,6 +188,9 @@ fn only_release(exec: &Exec, target: &Target) -> Result<String, Failure> {
     match of_milvus.len() {
         1 => Ok(of_milvus.remove(0)),
         0 => {
+            if let Some(failure) = not_helms(exec, target, "") {
+                return Err(failure);
+            }
             let failure =
                 Failure::new("not-found", format!("namespace `{namespace}` has no release of the chart `milvus`"));
             let others: Vec<String> = releases.iter().map(|r| format!("`{}` ({})", r.name, r.chart)).collect();
@@ -157,7 +209,53 @@ fn only_release(exec: &Exec, target: &Target) -> Result<String, Failure> {
     }
 }
 
-fn not_milvus(name: &str, target: &Target, chart: &ChartVersion) -> Failure {
+/// Milvus that is there without being a release of Helm: the Operator's, or one
+/// that Argo CD renders itself. An empty name means any.
+fn not_helms(exec: &Exec, target: &Target, name: &str) -> Option<Failure> {
+    let namespace = &target.namespace;
+    let found = read_workloads(exec, target, &kubectl::list_deployments, &kubectl::everything()).ok()?;
+    let of_name = |live: &&Deployment| name.is_empty() || live.instance.as_deref() == Some(name);
+    if let Some(live) = found.iter().filter(of_name).find(|live| live.operator) {
+        let name = live.instance.as_deref().unwrap_or(name);
+        return Some(
+            Failure::new(
+                "operator-managed",
+                format!("Milvus `{name}` in namespace `{namespace}` is managed by the Milvus Operator, not by Helm"),
+            )
+            .because("its counts are those of its custom resource")
+            .hint(format!(
+                "kubectl patch milvus {name}{} --type=merge -p '{{\"spec\":{{\"components\":{{\"queryNode\":{{\"replicas\":3}}}}}}}}'",
+                target.hint_flags()
+            )),
+        );
+    }
+    let live = found.iter().filter(of_name).find(|live| live.gitops.is_some() && live.component.is_some())?;
+    let by = match live.gitops? {
+        GitOps::ArgoCd => "Argo CD",
+        GitOps::Flux => "Flux",
+    };
+    Some(
+        Failure::new(
+            "gitops-managed",
+            format!("Deployment `{}` in namespace `{namespace}` is managed by {by}, and no release of Helm", live.name),
+        )
+        .because(format!("{by} would write the old count back"))
+        .hint("commit the count to the repository that it reads"),
+    )
+}
+
+fn not_milvus(name: &str, target: &Target, chart: &ChartVersion, inside: bool) -> Failure {
+    if inside {
+        return Failure::new(
+            "not-milvus",
+            format!(
+                "release `{name}` in namespace `{}` is of chart `{chart}`, which has Milvus inside it",
+                target.namespace
+            ),
+        )
+        .because("the counts are values of that chart, under the name of its dependency")
+        .hint(format!("helm get values {name} --all{}", target.hint_flags()));
+    }
     Failure::new(
         "not-milvus",
         format!(

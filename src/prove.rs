@@ -16,6 +16,7 @@ use crate::observe::{Observed, cluster_failure, joined, release_failure};
 use crate::overwrite::{self, Look};
 use crate::reading::{Denied, Reading};
 use crate::release::Apply;
+use crate::rights;
 use crate::target::Target;
 
 /// What a proof found.
@@ -64,17 +65,21 @@ pub fn prove(
     permitted: &BTreeMap<String, u32>,
 ) -> Result<Proof, Failure> {
     let released = manifest::objects(&observed.manifest).map_err(|reason| unreadable(observed, target, &reason))?;
-    let (rendered, live, autoscalers) = std::thread::scope(|scope| {
+    let rights = rights::needed(target, observed.release.apply, &released);
+    let (rendered, live, autoscalers, allowed) = std::thread::scope(|scope| {
+        let allowed = scope.spawn(|| rights::check(exec, target, &rights));
         let live = scope.spawn(|| live_objects(exec, target, &observed.manifest));
         let autoscalers = scope.spawn(|| {
             let needs = Denied { verb: "list", resource: "horizontalpodautoscalers.autoscaling" };
             Reading::of(exec.read(&kubectl::list_autoscalers(target), autoscaler::read_list), needs)
         });
         let rendered = render(exec, target, upgrade);
-        (rendered, joined(live), joined(autoscalers))
+        (rendered, joined(live), joined(autoscalers), joined(allowed))
     });
+    allowed?;
     let (rendered, live) = (rendered?, live?);
 
+    set_at_all(&rendered, permitted, upgrade)?;
     let mut finished_jobs = Vec::new();
     let mut against_release = manifest::difference(&released, &rendered);
     against_release.retain(|difference| {
@@ -93,6 +98,27 @@ pub fn prove(
         .filter_map(|(id, object)| Some((id.clone(), object.pointer("/metadata/generation")?.as_i64()?)))
         .collect();
     Ok(Proof { against_release, against_cluster, finished_jobs, autoscalers, generations })
+}
+
+/// A count that the chart does not read would change nothing, without a word:
+/// coordinators before chart 4.0.4 are of this kind.
+fn set_at_all(rendered: &Objects, permitted: &BTreeMap<String, u32>, upgrade: &Upgrade<'_>) -> Result<(), Failure> {
+    let ignored = permitted.iter().find(|(name, count)| {
+        let object = rendered.iter().find(|(id, _)| id.kind == "Deployment" && id.name == **name);
+        object.is_none_or(|(_, object)| object.content.pointer("/spec/replicas") != Some(&Value::from(**count)))
+    });
+    let Some((name, count)) = ignored else { return Ok(()) };
+    Err(Failure::new(
+        "component-fixed",
+        format!(
+            "chart {} of release `{}` does not set Deployment `{name}` to {count}",
+            upgrade.version, upgrade.release
+        ),
+    )
+    .because(format!(
+        "it ignores or changes {}",
+        upgrade.set.iter().map(|s| format!("`{s}`")).collect::<Vec<_>>().join(", ")
+    )))
 }
 
 /// Whether two renders of the same upgrade differ: then no proof can hold.

@@ -31,6 +31,8 @@ pub enum Refusal {
     Coordinator {
         /// The coordinator.
         component: ComponentRef,
+        /// Whether its active standby is on.
+        standby: bool,
     },
     /// The chart writes its count as a literal, or it has a key of its own.
     Fixed {
@@ -124,6 +126,8 @@ pub enum Refusal {
     ReleaseFailed {
         /// The failed revision.
         revision: u64,
+        /// What it changed beyond counts.
+        lost: Vec<String>,
     },
 }
 
@@ -166,11 +170,15 @@ impl Refusal {
             )
             .because("its chart ignores the counts of components where `cluster.enabled` is false")
             .hint("install a release with `cluster.enabled=true` and move the data, for instance with milvus-backup"),
-            Self::Coordinator { component } => Failure::new(
+            Self::Coordinator { component, standby } => Failure::new(
                 "coordinator",
                 format!("`{}` of {at} is a coordinator, and coordinators do not scale", component.key),
             )
-            .because("without active standby a second one crashes in a loop, with it the second only waits")
+            .because(if *standby {
+                "its active standby is on: there can be 1, or 2 of which one waits; say which"
+            } else {
+                "its active standby is off: a second one would crash in a loop"
+            })
             .hint(format!("scale the workers: {}", scale_words())),
             Self::Fixed { component, count_key: None } => Failure::new(
                 "component-fixed",
@@ -271,11 +279,16 @@ impl Refusal {
                 "release-pending",
                 format!("{at} is `{status}` (revision {revision}): another operation is under way, or was killed"),
             )
-            .hint(format!("helm history {release}{flags}")),
-            Self::ReleaseFailed { revision } => {
-                Failure::new("release-failed", format!("the last operation on {at} failed (revision {revision})"))
-                    .because("an upgrade that reuses values would go back to those of the revision before it")
-                    .hint(format!("helm history {release}{flags}"))
+            .hint(format!("look at `helm history {release}{flags}` and wait")),
+            Self::ReleaseFailed { revision, lost } => {
+                let failure = Failure::new(
+                    "release-failed",
+                    format!("the last operation on {at} failed (revision {revision})"),
+                )
+                .because("an upgrade that reuses values takes those of the last deployed revision: this would be lost");
+                lost.iter().take(20).fold(failure, Failure::because).hint(format!(
+                    "repeat the failed upgrade with its values, or `helm rollback {release}{flags}` (which sets all counts back at once)"
+                ))
             }
         }
     }

@@ -10,10 +10,11 @@ use std::time::Instant;
 
 use crate::apply::{self, Applied, Proven};
 use crate::chart::{self, ChartSource};
-use crate::component::ComponentRef;
-use crate::decide::{self, Decision, Goal, Step};
+use crate::component::{ComponentRef, Role};
+use crate::decide::{self, Consent, Decision, Goal, Step};
 use crate::error::Failure;
 use crate::exec::Exec;
+use crate::helm;
 use crate::manifest;
 use crate::objection::{self, Origin};
 use crate::observe::{Observed, ReleaseWish, observe};
@@ -158,7 +159,7 @@ impl Run<'_> {
                 return Err(self.objection(observed, &order, &source, &proof, origin));
             }
         }
-        self.report.step(step, crate::helm::upgrade(self.target, &upgrade).0.to_string());
+        self.report.step(step, helm::upgrade(self.target, &upgrade).0.to_string());
         match self.request.extent {
             Extent::Planned => return Ok(Some(Outcome::Planned)),
             Extent::Applied if left > 1 => return Err(Self::no_wait_of(left)),
@@ -203,11 +204,28 @@ impl Run<'_> {
         if let Some(goal) = &self.goal {
             return Ok(goal.clone());
         }
-        let goal = decide::goal(&self.request.asked, observed, self.request.allow_zero)
+        let consent = Consent { zero: self.request.allow_zero, standby: self.standby(observed) };
+        let goal = decide::goal(&self.request.asked, observed, &consent)
             .map_err(|refusal| self.refused(&refusal, observed))?;
         self.report.aims(&goal);
         self.goal = Some(goal.clone());
         Ok(goal)
+    }
+
+    /// The coordinators whose active standby is on, by the release's values;
+    /// read only when a coordinator was asked for. What cannot be read is off.
+    fn standby(&self, observed: &Observed) -> Vec<ComponentRef> {
+        let asked = self.request.asked.iter().filter_map(|asked| asked.component);
+        let coordinators: Vec<ComponentRef> = asked.filter(|component| component.role == Role::Coordinator).collect();
+        if coordinators.is_empty() {
+            return coordinators;
+        }
+        let query = helm::values(self.target, &observed.release.name, observed.release.revision);
+        let values = self.exec.read(&query, helm::read_values).unwrap_or_default();
+        let on = |component: &ComponentRef| {
+            values.pointer(&format!("/{}/activeStandby/enabled", component.key)) == Some(&true.into())
+        };
+        coordinators.into_iter().filter(on).collect()
     }
 
     /// Finds the installed chart and proves the upgrade with it: the first

@@ -54,6 +54,7 @@ pub struct Target {
     helm: Vec<String>,
     kubectl: Vec<String>,
     typed: Vec<String>,
+    storage: Option<&'static str>,
 }
 
 impl Target {
@@ -88,7 +89,8 @@ impl Target {
             return Err(Failure::usage(format!("`{namespace}` is not the name of a namespace")));
         }
 
-        let mut target = Self { namespace, helm: Vec::new(), kubectl: Vec::new(), typed: Vec::new() };
+        let mut target =
+            Self { namespace, helm: Vec::new(), kubectl: Vec::new(), typed: Vec::new(), storage: storage(environment) };
         let groups = if connection.as_groups.is_empty() {
             // Helm repeats the list inside itself: `g1,g2,g1,g2`.
             let mut groups: Vec<String> = Vec::new();
@@ -137,6 +139,12 @@ impl Target {
         if let Some(typed) = typed {
             self.typed.push(format!("{kubectl}={typed}"));
         }
+    }
+
+    /// The resource that holds Helm's releases, where it is one of the cluster's.
+    #[must_use]
+    pub fn helm_storage(&self) -> Option<&'static str> {
+        self.storage
     }
 
     /// Flags for helm, the namespace among them.
@@ -250,6 +258,15 @@ impl Kubeconfig {
             self.contexts.entry(named.name).or_insert(namespace);
         }
         Ok(())
+    }
+}
+
+/// Where Helm keeps its releases: `HELM_DRIVER` chooses, and reaches Helm.
+fn storage(environment: &Environment) -> Option<&'static str> {
+    match environment.get("HELM_DRIVER") {
+        None | Some("secret" | "secrets") => Some("secrets"),
+        Some("configmap" | "configmaps") => Some("configmaps"),
+        Some(_) => None,
     }
 }
 

@@ -33,6 +33,12 @@ pub struct Deployment {
     pub gitops: Option<GitOps>,
     /// The image of its first container.
     pub image: Option<String>,
+    /// Its label `app.kubernetes.io/instance`.
+    pub instance: Option<String>,
+    /// Its bare label `component`.
+    pub component: Option<String>,
+    /// Whether the Milvus Operator made it.
+    pub operator: bool,
 }
 
 /// Who wrote a field, and when: an entry of `managedFields`.
@@ -193,7 +199,7 @@ mod json {
 
     use super::Containers;
     use crate::error::plain;
-    use crate::release::COMPONENT_LABEL;
+    use crate::release::{COMPONENT_LABEL, INSTANCE_LABEL};
 
     #[derive(Deserialize)]
     pub(super) struct Deployment {
@@ -289,6 +295,14 @@ mod json {
                 counted_by: writers.max_by(newest_count).map(writer),
                 written_by: spec.max_by(newest).map(writer),
                 gitops: read.metadata.gitops(),
+                instance: read.metadata.labels.get(INSTANCE_LABEL).cloned(),
+                component: read.metadata.labels.get(COMPONENT_LABEL).cloned(),
+                operator: read
+                    .metadata
+                    .labels
+                    .get("app.kubernetes.io/managed-by")
+                    .is_some_and(|by| by == "milvus-operator")
+                    || read.metadata.owner_references.iter().any(|owner| owner.kind == "Milvus"),
                 image: read.spec.template.spec.containers.into_iter().next().and_then(|c| c.image),
                 name: read.metadata.name,
                 wanted: read.spec.replicas.unwrap_or(1),

@@ -21,6 +21,7 @@ impl Run<'_> {
         let failure = refusal.failure(&self.at(observed));
         match refusal {
             Refusal::NotRunning { component } => self.not_running(component, observed, failure),
+            Refusal::ReleasePending { revision, .. } => self.pending(*revision, observed, failure),
             _ => failure,
         }
     }
@@ -28,6 +29,26 @@ impl Run<'_> {
     /// Where the release is, for a sentence.
     pub(super) fn at<'a>(&'a self, observed: &'a Observed) -> Place<'a> {
         Place { release: &observed.release.name, namespace: &self.target.namespace, flags: self.target.hint_flags() }
+    }
+
+    /// Since when an operation is pending, and the way out if it was killed.
+    fn pending(&self, revision: u64, observed: &Observed, failure: Failure) -> Failure {
+        let name = &observed.release.name;
+        let Ok(history) = self.exec.read(&helm::whole_history(self.target, name), helm::read_whole_history) else {
+            return failure;
+        };
+        let failure = match history.iter().find(|known| known.revision == revision) {
+            Some(known) => failure.because(format!("since {}: {}", plain(&known.updated), plain(&known.description))),
+            None => failure,
+        };
+        match history.iter().rev().find(|known| matches!(known.status.as_str(), "deployed" | "superseded")) {
+            Some(well) => failure.hint(format!(
+                "wait; if you are sure that it was killed: `helm rollback {name} {}{}` (which sets all counts back at once)",
+                well.revision,
+                self.target.hint_flags()
+            )),
+            None => failure,
+        }
     }
 
     /// A component without a Deployment is switched off, or the chart does not

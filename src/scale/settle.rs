@@ -9,6 +9,7 @@ use crate::apply::{self, Applied, Proven};
 use crate::chart::ChartSource;
 use crate::decide::Step;
 use crate::error::Failure;
+use crate::helm;
 use crate::kubectl;
 use crate::manifest::{Difference, ObjectId, Objects};
 use crate::observe::{Observed, read_workloads};
@@ -49,7 +50,7 @@ impl Run<'_> {
         self.ui.begin("helm upgrade: other changes");
         let accepted: Vec<ObjectId> =
             listed.iter().map(|other| ObjectId { namespace: None, ..other.object.clone() }).collect();
-        self.report.settling(crate::helm::upgrade(self.target, &upgrade).0.to_string());
+        self.report.settling(helm::upgrade(self.target, &upgrade).0.to_string());
         let proven = Proven { upgrade, proof: &own, permitted: &order.permitted, accepted: &accepted };
         match apply::apply(self.exec, self.target, observed, &proven)? {
             Applied::Moved(what) => {
