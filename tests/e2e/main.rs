@@ -9,3 +9,20 @@ mod said;
 mod sandbox;
 
 mod grow_and_shrink;
+mod releases;
+mod steps;
+mod unchanged;
+
+mod charts;
+mod connection;
+mod refusals;
+mod rights;
+
+mod interrupted;
+mod timed_out;
+
+mod misbehaving_tools;
+mod output;
+mod terminal;
+
+mod many_pods;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
@@ -21,7 +21,8 @@ const LONGEST: Duration = Duration::from_secs(120);
 pub struct Run {
     words: Vec<String>,
     environment: BTreeMap<String, String>,
-    directory: std::path::PathBuf,
+    directory: PathBuf,
+    change: fn(&mut Command) -> &mut Command,
 }
 
 impl Run {
@@ -30,6 +31,7 @@ impl Run {
             words: words.split_whitespace().map(str::to_owned).collect(),
             environment: sandbox.environment(),
             directory: sandbox.home().to_owned(),
+            change: |command| command,
         }
     }
 
@@ -46,6 +48,12 @@ impl Run {
 
     pub fn current_dir(mut self, directory: &Path) -> Self {
         directory.clone_into(&mut self.directory);
+        self
+    }
+
+    /// How the program is started beyond that.
+    pub fn change(mut self, change: fn(&mut Command) -> &mut Command) -> Self {
+        self.change = change;
         self
     }
 
@@ -67,7 +75,8 @@ impl Run {
     pub fn start(self) -> Running {
         let mut command = Command::new(PROGRAM);
         command.args(self.words()).env_clear().envs(&self.environment).current_dir(&self.directory);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let child =
+            (self.change)(&mut command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.unwrap();
         let stdout = Reader::of(child.stdout.take().unwrap());
         let stderr = Reader::of(child.stderr.take().unwrap());
@@ -92,7 +101,7 @@ impl Running {
     }
 
     /// Waits until standard error has a line with `text` in it.
-    pub fn until_it_says(&mut self, text: &str) -> &mut Self {
+    pub fn until_it_says(mut self, text: &str) -> Self {
         let deadline = Instant::now() + LONGEST;
         while !self.stderr.so_far().contains(text) {
             assert!(Instant::now() < deadline, "it never said `{text}`, but:\n{}", self.stderr.so_far());
@@ -104,13 +113,9 @@ impl Running {
     }
 
     /// Sends a signal such as `INT` to the program alone, not to its children.
-    pub fn signal(&mut self, name: &str) -> &mut Self {
+    pub fn signal_and_end(self, name: &str) -> Said {
         signal(name, &self.pid().to_string());
-        self
-    }
-
-    pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
+        self.end()
     }
 
     pub fn end(mut self) -> Said {
@@ -131,7 +136,7 @@ impl Running {
 
 /// Sends a signal to a process or, with a minus, to a group.
 pub fn signal(name: &str, to: &str) {
-    let sent = Command::new("sh").args(["-c", &format!("kill -{name} -- {to}")]).status();
+    let sent = Command::new("sh").args(["-c", &format!("kill -s {name} -- {to}")]).status();
     assert!(sent.unwrap().success(), "kill -{name} {to}");
 }
 
@@ -231,7 +236,7 @@ pub fn filters(namespace: &str, home: &Path) -> insta::Settings {
     for (pattern, instead) in [
         (r"-[0-9a-f]{6,10}-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "-POD"),
         // Columns are as wide as the names in them.
-        (r"(?m)(-POD|^NAME|\bAGE) +", "$1   "),
+        (r"(?m)(-POD|^NAME) +(\d+/|READY)", "$1   $2"),
         (r"(?m)   +\d+s$", "   TIME"),
         (r"\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)", "TIME"),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),

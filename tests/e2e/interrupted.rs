@@ -1,0 +1,138 @@
+//! Signals, to the program alone and to all of its terminal, and what stays.
+
+use std::os::unix::process::CommandExt as _;
+use std::time::{Duration, Instant};
+
+use crate::said::signal;
+use crate::sandbox::{Helm, NEWEST, Sandbox};
+use crate::with_each_helm;
+
+with_each_helm!(ctrl_c_lets_a_running_upgrade_finish);
+
+#[test]
+fn a_signal_while_waiting_ends_with_a_report() {
+    let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
+    sandbox.install("rel", NEWEST, "");
+    sandbox.behave("querynode.behaviour=never-ready");
+    let run = sandbox.milvus("scale rel querynode=2").start();
+    let said = run.until_it_says("1 of 2 ready").signal_and_end("INT");
+    insta::assert_snapshot!(said, @"
+    exit 130
+    ----- stderr
+    release `rel` in namespace `NAMESPACE`: revision 1, chart milvus-5.0.19 (milvus/milvus)
+    [1/1] queryNode 1 to 2
+    error: interrupted after 1 of 1 steps, in release `rel` in namespace `NAMESPACE` (interrupted)
+    caused by: queryNode: 1 of 2 ready, 1 not ready
+
+    hint: go on with `kubectl milvus scale rel queryNode=2 -n NAMESPACE`, or back with `kubectl milvus scale rel queryNode=1 -n NAMESPACE`
+    ");
+    let run = sandbox.milvus("scale rel querynode=2").start();
+    let said = run.until_it_says("1 of 2 ready").signal_and_end("TERM");
+    insta::assert_snapshot!(said, @"
+    exit 143
+    ----- stderr
+    error: interrupted before anything was changed, in release `rel` in namespace `NAMESPACE` (interrupted)
+    caused by: queryNode: 1 of 2 ready, 1 not ready
+
+    hint: go on with `kubectl milvus scale rel queryNode=2 -n NAMESPACE`
+    ");
+    assert_eq!(sandbox.revision("rel"), 2);
+}
+
+/// Ctrl-C reaches every process of the terminal at once.
+fn ctrl_c_lets_a_running_upgrade_finish(helm: Helm) {
+    let Some(sandbox) = Sandbox::with(helm) else { return };
+    sandbox.install("rel", NEWEST, "");
+    let begun = sandbox.home().join("begun");
+    // Slow, so that it is hit; the program itself is the real one.
+    sandbox.wrap(
+        "helm",
+        &format!("[ \"$1\" = upgrade ] && {{ : >{}; sleep 1; }}\nexec \"$REAL\" \"$@\"", begun.display()),
+    );
+    let run = sandbox.milvus("scale rel querynode=2").change(|command| command.process_group(0)).start();
+    sandbox.until("the upgrade has begun", || begun.exists());
+    signal("INT", &format!("-{}", run.pid()));
+    let said = run.end();
+    insta::allow_duplicates! { insta::assert_snapshot!(said, @""); }
+    let history = sandbox.history("rel");
+    assert_eq!(history.iter().map(|revision| revision.status.as_str()).collect::<Vec<_>>(), ["superseded", "deployed"]);
+    assert_eq!(sandbox.deployments()["rel-milvus-querynode"].replicas, 2);
+}
+
+#[test]
+fn a_run_that_was_killed_is_finished_by_the_next() {
+    let Some(sandbox) = Sandbox::with(Helm::V3) else { return };
+    sandbox.behave("querynode.terminates-after=3s");
+    sandbox.install("rel", NEWEST, "queryNode.replicas=3");
+    let run = sandbox.milvus("scale rel querynode=1").start();
+    sandbox.until("a pod goes", || sandbox.pods("component=querynode").iter().any(|pod| pod.terminating));
+    let said = run.signal_and_end("KILL");
+    assert_eq!(said.code, None);
+    assert_eq!(sandbox.revision("rel"), 2);
+    let said = sandbox.scale("rel querynode=1");
+    said.exits(0);
+    insta::assert_snapshot!(said, @"
+    exit 0
+    ----- stdout
+    NAME   READY   STATUS    RESTARTS   AGE
+    rel-milvus-querynode-POD   1/1     Running   0   TIME
+
+    release `rel` in namespace `NAMESPACE`: queryNode 2 to 1, 1 pod ready; verified (revision 3)
+    ----- stderr
+    waiting until the pods that were removed before are gone
+    release `rel` in namespace `NAMESPACE`: revision 2, chart milvus-5.0.19 (milvus/milvus)
+    [1/1] queryNode 2 to 1
+    ");
+    assert_eq!(sandbox.revision("rel"), 3);
+    assert_eq!(sandbox.pods("component=querynode").len(), 1);
+}
+
+#[test]
+fn ctrl_c_works_while_a_program_hangs() {
+    let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
+    sandbox.install("rel", NEWEST, "");
+    let before = sandbox.state();
+    for (program, when) in [("helm", "\"$2\" = metadata"), ("kubectl", "\"$2\" = --raw")] {
+        let pid = sandbox.home().join(format!("{program}.pid"));
+        let script =
+            format!("[ {when} ] && {{ echo $$ >{0}; exec sleep 1000; }}\nexec \"$REAL\" \"$@\"", pid.display());
+        sandbox.wrap(program, &script);
+        let run = sandbox.milvus("scale rel querynode=2").start();
+        sandbox.until("it hangs", || std::fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n')));
+        let began = Instant::now();
+        let said = run.signal_and_end("INT");
+        assert!(began.elapsed() < Duration::from_secs(2), "{program}: {:?}", began.elapsed());
+        insta::allow_duplicates! { insta::assert_snapshot!(said, @"
+        exit 130
+        ----- stderr
+        error: interrupted before anything was changed, in namespace `NAMESPACE` (interrupted)
+        "); }
+        let hung = std::fs::read_to_string(&pid).unwrap();
+        sandbox.until("nothing is left", || !std::path::Path::new("/proc").join(hung.trim()).exists());
+        sandbox.unwrap(program);
+    }
+    assert_eq!(sandbox.state(), before);
+}
+
+#[test]
+fn a_termination_is_passed_on_to_an_upgrade_that_hangs() {
+    let Some(sandbox) = Sandbox::with(Helm::V3) else { return };
+    sandbox.install("rel", NEWEST, "");
+    let begun = sandbox.home().join("begun");
+    sandbox.wrap(
+        "helm",
+        &format!("[ \"$1\" = upgrade ] && {{ : >{}; exec sleep 1000; }}\nexec \"$REAL\" \"$@\"", begun.display()),
+    );
+    let before = sandbox.state();
+    let run = sandbox.milvus("scale rel querynode=2").start();
+    sandbox.until("the upgrade has begun", || begun.exists());
+    let said = run.signal_and_end("TERM");
+    insta::assert_snapshot!(said, @"
+    exit 143
+    ----- stderr
+    error: interrupted before anything was changed, in release `rel` in namespace `NAMESPACE` (interrupted)
+
+    hint: go on with `kubectl milvus scale rel queryNode=2 -n NAMESPACE`
+    ");
+    assert_eq!(sandbox.state(), before);
+}

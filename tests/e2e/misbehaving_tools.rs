@@ -1,0 +1,103 @@
+//! Helm and kubectl as they are not meant to be: garbage on standard output, and
+//! gone in the middle of a run. Only here something else stands in for them.
+
+use crate::refusals::refused;
+use crate::sandbox::{Helm, NEWEST, Sandbox};
+
+#[test]
+fn what_a_program_prints_is_not_believed_blindly() {
+    let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
+    sandbox.install("rel", NEWEST, "");
+    let refuse = |program: &str, when: &str, instead: &str| {
+        sandbox.wrap(program, &format!("[ {when} ] && {{ {instead}; exit; }}\nexec \"$REAL\" \"$@\""));
+        let said = refused(&sandbox, sandbox.milvus("scale rel querynode=3"));
+        sandbox.unwrap(program);
+        said
+    };
+    let html = "echo '<html>do-not-show</html>'";
+    insta::assert_snapshot!(refuse("helm", "\"$2\" = metadata", html), @"
+    error: cannot read release `rel` in namespace `NAMESPACE` (helm-failed)
+    caused by: cannot understand what `helm get metadata rel --output=json --namespace=NAMESPACE --kube-context=sandbox` printed: there is no JSON in it
+    ");
+    insta::assert_snapshot!(refuse("helm", "\"$2\" = metadata", "printf '{\"name\":\"rel\",\"chart\":'"), @"
+    error: cannot read release `rel` in namespace `NAMESPACE` (helm-failed)
+    caused by: cannot understand what `helm get metadata rel --output=json --namespace=NAMESPACE --kube-context=sandbox` printed: no such JSON at line 1, column 22
+    ");
+    insta::assert_snapshot!(refuse("helm", "\"$2\" = metadata", ":"), @"
+    error: cannot read release `rel` in namespace `NAMESPACE` (helm-failed)
+    caused by: cannot understand what `helm get metadata rel --output=json --namespace=NAMESPACE --kube-context=sandbox` printed: there is no JSON in it
+    ");
+    insta::assert_snapshot!(refuse("helm", "\"$2\" = manifest", html), @"
+    error: release `rel` in namespace `NAMESPACE` does not run `queryNode` (component-disabled)
+    caused by: it runs 
+    caused by: it is switched off (`queryNode.enabled`); to switch it on is more than a change of a count
+
+    hint: helm get values rel --all -n NAMESPACE
+    ");
+    insta::assert_snapshot!(refuse("helm", "\"$1\" = history", "echo '[]'"), @"
+    release `rel` in namespace `NAMESPACE`: revision 1, chart milvus-5.0.19 (milvus/milvus)
+    [1/1] queryNode 1 to 3
+    error: cannot read release `rel` in namespace `NAMESPACE` (helm-failed)
+    caused by: cannot understand what `helm history rel --max=1 --output=json --namespace=NAMESPACE --kube-context=sandbox` printed: the history is empty
+    ");
+    insta::assert_snapshot!(refuse("kubectl", "\"$2\" = --raw", html), @"
+    error: cannot list `deployments.apps` in namespace `NAMESPACE` (kubectl-failed)
+    caused by: cannot understand what `kubectl get --raw '/apis/apps/v1/namespaces/NAMESPACE/deployments?labelSelector=app.kubernetes.io%2Finstance%3Drel&limit=500' --context=sandbox` printed: no list in JSON at line 1, column 1
+    ");
+    insta::assert_snapshot!(refuse("kubectl", "\"$2\" = --raw", "echo '{\"items\":[{}]}'"), @"
+    error: cannot list `deployments.apps` in namespace `NAMESPACE` (kubectl-failed)
+    caused by: cannot understand what `kubectl get --raw '/apis/apps/v1/namespaces/NAMESPACE/deployments?labelSelector=app.kubernetes.io%2Finstance%3Drel&limit=500' --context=sandbox` printed: no list in JSON at line 1, column 12
+    ");
+}
+
+#[test]
+fn a_warning_before_the_answer_does_no_harm() {
+    let Some(sandbox) = Sandbox::with(Helm::V3) else { return };
+    sandbox.install("rel", NEWEST, "");
+    // As Helm does about plugins of others.
+    let script = "case \" $* \" in *json*) echo \"WARNING: both 'platformCommand' and 'command' are set\";; esac\nexec \"$REAL\" \"$@\"";
+    sandbox.wrap("helm", script);
+    sandbox.scale("querynode=2").exits(0);
+}
+
+#[test]
+fn a_program_that_vanishes_before_the_upgrade_is_told() {
+    let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
+    sandbox.install("rel", NEWEST, "");
+    sandbox.wrap("helm", "[ \"$2\" = manifest ] && rm \"$0\"\nexec \"$REAL\" \"$@\"");
+    insta::assert_snapshot!(refused(&sandbox, sandbox.milvus("scale rel querynode=3")), @"
+    error: cannot find chart `milvus-5.0.19` in `milvus from https://zilliztech.github.io/milvus-helm` (chart-not-found)
+    caused by: cannot start `helm show chart milvus --repo=https://zilliztech.github.io/milvus-helm --version 5.0.19`: No such file or directory (os error 2)
+
+    hint: `helm repo add` the repository that has it, or name the chart with `--chart` (a name, folder, .tgz or oci:// address)
+    ");
+}
+
+/// The upgrade is done, and what it came to cannot be seen.
+#[test]
+fn a_program_that_vanishes_after_the_upgrade_is_told() {
+    let Some(sandbox) = Sandbox::with(Helm::V3) else { return };
+    sandbox.install("rel", NEWEST, "");
+    sandbox.wrap("helm", "[ \"$1\" = upgrade ] && rm \"$0\"\nexec \"$REAL\" \"$@\"");
+    let said = sandbox.scale("rel querynode=3");
+    said.exits(3);
+    insta::assert_snapshot!(said, @"
+    exit 3
+    ----- stderr
+    release `rel` in namespace `NAMESPACE`: revision 1, chart milvus-5.0.19 (milvus/milvus)
+    [1/1] queryNode 1 to 3
+    error: cannot read release `rel` in namespace `NAMESPACE` (helm-failed)
+    caused by: cannot start `helm history rel --max=1 --output=json --namespace=NAMESPACE --kube-context=sandbox`: No such file or directory (os error 2)
+    ");
+    assert_eq!(sandbox.revision("rel"), 2);
+}
+
+/// A watch that ends at once and says nothing: lists do, then.
+#[test]
+fn pods_are_followed_also_without_a_watch() {
+    let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
+    sandbox.install("rel", NEWEST, "");
+    sandbox.wrap("kubectl", "case \" $* \" in *watch=1*) exit 0;; esac\nexec \"$REAL\" \"$@\"");
+    sandbox.scale("rel querynode=3").exits(0);
+    sandbox.scale("rel querynode=2").exits(0);
+}
