@@ -363,7 +363,7 @@ pub fn next(goal: &Goal, observed: &Observed, pace: Pace) -> Result<Decision, Re
     let step = match (growing, shrink.into_iter().next()) {
         (true, _) => Step { changes: grow },
         (false, Some(change)) => {
-            let going = |pod: &crate::workload::Pod| pod.terminating && pod.component == change.component.label;
+            let going = |pod: &crate::pod::Pod| pod.terminating && pod.component == change.component.label;
             if observed.pods.items.iter().any(going) {
                 let waits = standings.iter().filter(|(aim, _)| aim.component == change.component);
                 return Ok(Decision::Await(waits.map(|(_, s)| s.expected(|live| live)).collect()));

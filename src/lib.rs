@@ -9,6 +9,7 @@ pub mod request;
 pub mod target;
 
 pub mod component;
+pub mod pod;
 pub mod reading;
 pub mod release;
 pub mod workload;
@@ -29,6 +30,7 @@ pub mod prove;
 pub mod rights;
 
 pub mod apply;
+pub mod stuck;
 pub mod verdict;
 pub mod verify;
 

@@ -10,9 +10,10 @@ use crate::helm;
 use crate::invocation::Query;
 use crate::kubectl::{self, Selector};
 use crate::manifest::{self, Change, Difference};
+use crate::pod::Pod;
 use crate::release::{ChartVersion, Declared, Release, Status};
 use crate::target::Target;
-use crate::workload::{Deployment, GitOps, List, Pod};
+use crate::workload::{Deployment, GitOps, List};
 
 /// What was seen in one round.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,11 +8,11 @@ use crate::decide::{Goal, Step};
 use crate::error::Failure;
 use crate::observe::Observed;
 use crate::order::Order;
+use crate::pod::Pod;
 use crate::prove::Proof;
 use crate::reading::Reading;
 use crate::release::Release;
 use crate::verdict::Progress;
-use crate::workload::Pod;
 
 /// The report of one `scale`, and its JSON document. New fields may come; those
 /// that are here keep their meaning for as long as `schema` says so.

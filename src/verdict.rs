@@ -1,7 +1,7 @@
 //! Are the pods what they should be? Pure: pods in, verdict out.
 
 use crate::component::ComponentRef;
-use crate::workload::Pod;
+use crate::pod::Pod;
 
 /// What is to be seen of one component.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +103,7 @@ impl std::fmt::Display for Progress {
 mod tests {
     use super::*;
     use crate::component;
-    use crate::workload::Containers;
+    use crate::pod::Containers;
 
     fn pod(name: &str, deployment: &str, marks: &str) -> Pod {
         Pod {
@@ -116,8 +116,7 @@ mod tests {
             terminating: marks.contains('t'),
             ended: marks.contains('e'),
             status: "Running".into(),
-            restarts: 0,
-            created: String::new(),
+            ..Pod::default()
         }
     }
 

@@ -11,10 +11,11 @@ use crate::error::Failure;
 use crate::exec::{CallFailure, Exec, Stopper};
 use crate::kubectl::{self, Selector};
 use crate::observe::{Observed, joined, read_deployments, read_pods};
+use crate::pod::{Pod, WatchLine, read_watch_line};
 use crate::signals::{Interrupt, Signals};
 use crate::target::Target;
 use crate::verdict::{Expected, Progress, Until, judge};
-use crate::workload::{Deployment, List, Pod, WatchLine, read_watch_line};
+use crate::workload::{Deployment, List};
 
 /// How long a watch may say nothing before it is begun anew. The API server
 /// sends a bookmark about every minute; a connection that broke half-way sends

@@ -1,6 +1,5 @@
-//! Deployments and pods as the API server reports them, cut down to the fields
-//! that a verdict needs: of 8 KB of JSON a pod keeps some 200 bytes, so that
-//! thousands can be followed.
+//! Deployments and StatefulSets as the API server reports them, cut down to the
+//! fields that a decision needs.
 
 use std::fmt;
 
@@ -39,6 +38,9 @@ pub struct Deployment {
     pub component: Option<String>,
     /// Whether the Milvus Operator made it.
     pub operator: bool,
+    /// Why its ReplicaSet cannot create pods, in Kubernetes' words: the
+    /// condition `ReplicaFailure`.
+    pub cannot_create: Option<String>,
 }
 
 /// Who wrote a field, and when: an entry of `managedFields`.
@@ -81,58 +83,6 @@ impl Deployment {
     }
 }
 
-/// A pod as observed.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "json::Pod")]
-pub struct Pod {
-    /// Its name.
-    pub name: String,
-    /// Its identity: a name can come again, a UID cannot.
-    pub uid: String,
-    /// The value of its bare label `component`.
-    pub component: String,
-    /// The Deployment it belongs to, by its ReplicaSet's name.
-    pub deployment: Option<String>,
-    /// What `kubectl get pods` shows as READY.
-    pub containers: Containers,
-    /// Whether its condition Ready is true.
-    pub ready: bool,
-    /// Whether it is being deleted.
-    pub terminating: bool,
-    /// Whether it has ended, well or badly (evicted pods are of this kind):
-    /// such a pod stays listed but counts for nothing.
-    pub ended: bool,
-    /// What `kubectl get pods` shows as STATUS. Free of control characters.
-    pub status: String,
-    /// How often its containers were restarted.
-    pub restarts: u32,
-    /// When it was created, RFC 3339.
-    pub created: String,
-}
-
-impl Pod {
-    /// Whether it counts towards the replicas of its Deployment.
-    #[must_use]
-    pub fn is_active(&self) -> bool {
-        !self.terminating && !self.ended
-    }
-}
-
-/// How many containers of a pod are ready, of how many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Containers {
-    /// Ready ones.
-    pub ready: usize,
-    /// All but the init containers.
-    pub total: usize,
-}
-
-impl fmt::Display for Containers {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}/{}", self.ready, self.total)
-    }
-}
-
 /// A list as the API server answers it: objects, and where a watch goes on.
 #[derive(Debug, Deserialize)]
 pub struct List<T> {
@@ -154,50 +104,12 @@ pub struct ListMetadata {
     pub next_page: Option<String>,
 }
 
-/// One line of a watch on pods.
-#[derive(Debug)]
-pub enum WatchLine {
-    /// A pod came or changed.
-    Present(Box<Pod>),
-    /// The pod with this UID is gone.
-    Gone(String),
-    /// Nothing to learn from it.
-    Bookmark,
-    /// The watch is over: the position is too old, or the server says no.
-    Over,
-}
-
-/// Reads one line of a watch on pods.
-///
-/// # Errors
-/// Says where the line stops being what a watch prints.
-pub fn read_watch_line(line: &[u8]) -> Result<WatchLine, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Kind<'a> {
-        #[serde(rename = "type")]
-        kind: &'a str,
-    }
-    #[derive(Deserialize)]
-    struct Line {
-        object: Pod,
-    }
-    let Kind { kind } = serde_json::from_slice(line)?;
-    let pod = || serde_json::from_slice::<Line>(line).map(|line| line.object);
-    Ok(match kind {
-        "ADDED" | "MODIFIED" => WatchLine::Present(Box::new(pod()?)),
-        "DELETED" => WatchLine::Gone(pod()?.uid),
-        "BOOKMARK" => WatchLine::Bookmark,
-        _ => WatchLine::Over,
-    })
-}
-
 /// The shapes of the API, only as deep as they are needed.
 mod json {
     use std::collections::BTreeMap;
 
     use serde::Deserialize;
 
-    use super::Containers;
     use crate::error::plain;
     use crate::release::{COMPONENT_LABEL, INSTANCE_LABEL};
 
@@ -274,6 +186,16 @@ mod json {
         replicas: u32,
         updated_replicas: u32,
         available_replicas: u32,
+        conditions: Vec<Condition>,
+    }
+
+    #[derive(Deserialize)]
+    struct Condition {
+        #[serde(rename = "type")]
+        kind: String,
+        status: String,
+        #[serde(default)]
+        message: String,
     }
 
     impl From<Deployment> for super::Deployment {
@@ -303,6 +225,12 @@ mod json {
                     .get("app.kubernetes.io/managed-by")
                     .is_some_and(|by| by == "milvus-operator")
                     || read.metadata.owner_references.iter().any(|owner| owner.kind == "Milvus"),
+                cannot_create: read
+                    .status
+                    .conditions
+                    .iter()
+                    .find(|condition| condition.kind == "ReplicaFailure" && condition.status == "True")
+                    .map(|condition| plain(&condition.message)),
                 image: read.spec.template.spec.containers.into_iter().next().and_then(|c| c.image),
                 name: read.metadata.name,
                 wanted: read.spec.replicas.unwrap_or(1),
@@ -320,13 +248,7 @@ mod json {
         #[serde(default)]
         name: String,
         #[serde(default)]
-        uid: String,
-        #[serde(default)]
         generation: i64,
-        #[serde(default)]
-        creation_timestamp: Option<String>,
-        #[serde(default)]
-        deletion_timestamp: Option<String>,
         #[serde(default)]
         labels: BTreeMap<String, String>,
         #[serde(default)]
@@ -340,112 +262,6 @@ mod json {
     #[derive(Deserialize)]
     struct Owner {
         kind: String,
-        name: String,
-    }
-
-    #[derive(Deserialize)]
-    pub(super) struct Pod {
-        metadata: Metadata,
-        #[serde(default)]
-        spec: PodSpec,
-        #[serde(default)]
-        status: PodStatus,
-    }
-
-    #[derive(Deserialize, Default)]
-    #[serde(rename_all = "camelCase", default)]
-    struct PodSpec {
-        containers: Vec<serde::de::IgnoredAny>,
-        init_containers: Vec<serde::de::IgnoredAny>,
-    }
-
-    #[derive(Deserialize, Default)]
-    #[serde(rename_all = "camelCase", default)]
-    struct PodStatus {
-        phase: String,
-        reason: String,
-        conditions: Vec<Condition>,
-        init_container_statuses: Vec<ContainerStatus>,
-        container_statuses: Vec<ContainerStatus>,
-    }
-
-    #[derive(Deserialize)]
-    struct Condition {
-        #[serde(rename = "type")]
-        kind: String,
-        status: String,
-        #[serde(default)]
-        reason: String,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct ContainerStatus {
-        #[serde(default)]
-        ready: bool,
-        #[serde(default)]
-        started: Option<bool>,
-        #[serde(default)]
-        restart_count: u32,
-        #[serde(default)]
-        state: State,
-    }
-
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct State {
-        waiting: Option<Reason>,
-        running: Option<serde::de::IgnoredAny>,
-        terminated: Option<Reason>,
-    }
-
-    /// Why a container waits, or how it ended.
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Reason {
-        #[serde(default, rename = "reason")]
-        word: String,
-        #[serde(default)]
-        exit_code: i32,
-        #[serde(default)]
-        signal: i32,
-    }
-
-    impl Reason {
-        fn text(&self) -> String {
-            if !self.word.is_empty() {
-                self.word.clone()
-            } else if self.signal != 0 {
-                format!("Signal:{}", self.signal)
-            } else {
-                format!("ExitCode:{}", self.exit_code)
-            }
-        }
-    }
-
-    impl From<Pod> for super::Pod {
-        fn from(read: Pod) -> Self {
-            let ready = read.status.is_true("Ready");
-            let terminating = read.metadata.deletion_timestamp.is_some();
-            let ended = matches!(read.status.phase.as_str(), "Succeeded" | "Failed");
-            let statuses = &read.status.container_statuses;
-            Self {
-                containers: Containers {
-                    ready: statuses.iter().filter(|c| c.ready).count(),
-                    total: read.spec.containers.len(),
-                },
-                ready,
-                terminating,
-                ended,
-                status: plain(&read.shown_status(terminating, ended)),
-                restarts: statuses.iter().map(|c| c.restart_count).sum(),
-                deployment: read.metadata.deployment(),
-                component: read.metadata.labels.get(COMPONENT_LABEL).cloned().unwrap_or_default(),
-                created: read.metadata.creation_timestamp.unwrap_or_default(),
-                name: read.metadata.name,
-                uid: read.metadata.uid,
-            }
-        }
     }
 
     impl Metadata {
@@ -459,150 +275,12 @@ mod json {
                 None
             }
         }
-
-        /// A Deployment names its ReplicaSets after itself and the template's
-        /// hash, which their pods carry as a label.
-        fn deployment(&self) -> Option<String> {
-            let hash = self.labels.get("pod-template-hash")?;
-            let set = self.owner_references.iter().find(|owner| owner.kind == "ReplicaSet")?;
-            set.name.strip_suffix(hash.as_str())?.strip_suffix('-').map(str::to_owned)
-        }
-    }
-
-    impl PodStatus {
-        fn is_true(&self, kind: &str) -> bool {
-            self.conditions.iter().any(|c| c.kind == kind && c.status == "True")
-        }
-    }
-
-    impl Pod {
-        /// The column STATUS as `kubectl get pods` derives it (kubectl 1.37).
-        fn shown_status(&self, terminating: bool, ended: bool) -> String {
-            let status = &self.status;
-            if terminating && !ended {
-                return if status.reason == "NodeLost" { "Unknown" } else { "Terminating" }.to_owned();
-            }
-            if let Some(text) = self.initializing() {
-                return text;
-            }
-            let reason = status
-                .container_statuses
-                .iter()
-                .find_map(|c| match (&c.state.waiting, &c.state.terminated) {
-                    (Some(waiting), _) if !waiting.word.is_empty() => Some(waiting.word.clone()),
-                    (_, Some(terminated)) => Some(terminated.text()),
-                    _ => None,
-                })
-                .or_else(|| Some(status.reason.clone()).filter(|r| !r.is_empty()));
-            let gated = status.conditions.iter().any(|c| c.kind == "PodScheduled" && c.reason == "SchedulingGated");
-            match reason {
-                // A finished container beside one that runs.
-                Some(reason) if reason == "Completed" && self.has_running() => {
-                    if status.is_true("Ready") { "Running" } else { "NotReady" }.to_owned()
-                }
-                Some(reason) => reason,
-                None if gated => "SchedulingGated".to_owned(),
-                None => status.phase.clone(),
-            }
-        }
-
-        fn has_running(&self) -> bool {
-            self.status.container_statuses.iter().any(|c| c.ready && c.state.running.is_some())
-        }
-
-        fn initializing(&self) -> Option<String> {
-            let total = self.spec.init_containers.len();
-            let (at, container) = self.status.init_container_statuses.iter().enumerate().find(|(_, c)| {
-                let done = c.state.terminated.as_ref().is_some_and(|t| t.exit_code == 0);
-                // One that is started and goes on is a sidecar.
-                !done && c.started != Some(true)
-            })?;
-            Some(match (&container.state.terminated, &container.state.waiting) {
-                (Some(terminated), _) => format!("Init:{}", terminated.text()),
-                (_, Some(waiting)) if !waiting.word.is_empty() && waiting.word != "PodInitializing" => {
-                    format!("Init:{}", waiting.word)
-                }
-                _ => format!("Init:{at}/{total}"),
-            })
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn pod(status: &str, more: &str) -> Pod {
-        let text = format!(
-            r#"{{"metadata":{{"name":"p","uid":"u","creationTimestamp":"2026-01-01T00:00:00Z"{more},
-                "labels":{{"component":"querynode","pod-template-hash":"7d9"}},
-                "ownerReferences":[{{"kind":"ReplicaSet","name":"rel-milvus-querynode-7d9"}}]}},
-                "spec":{{"containers":[{{"name":"querynode","image":"x"}}]}},"status":{status}}}"#
-        );
-        serde_json::from_str(&text).unwrap()
-    }
-
-    #[test]
-    fn a_pod_knows_its_deployment_and_counts_when_ready() {
-        let seen = pod(
-            r#"{"phase":"Running","conditions":[{"type":"Ready","status":"True"}],
-                "containerStatuses":[{"ready":true,"restartCount":2,"state":{"running":{"startedAt":"x"}}}]}"#,
-            "",
-        );
-        assert_eq!(seen.deployment.as_deref(), Some("rel-milvus-querynode"));
-        assert!(seen.ready && seen.is_active());
-        assert_eq!((seen.containers.to_string().as_str(), seen.restarts, seen.status.as_str()), ("1/1", 2, "Running"));
-    }
-
-    #[test]
-    fn the_status_is_what_kubectl_shows() {
-        let deleted = r#","deletionTimestamp":"2026-01-01T00:00:01Z""#;
-        for (status, more, shown) in [
-            (r#"{"phase":"Pending"}"#, "", "Pending"),
-            (
-                r#"{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","reason":"SchedulingGated"}]}"#,
-                "",
-                "SchedulingGated",
-            ),
-            (
-                r#"{"phase":"Pending","containerStatuses":[{"state":{"waiting":{"reason":"ImagePullBackOff"}}}]}"#,
-                "",
-                "ImagePullBackOff",
-            ),
-            (
-                r#"{"phase":"Running","containerStatuses":[{"state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}"#,
-                "",
-                "CrashLoopBackOff",
-            ),
-            (
-                r#"{"phase":"Running","containerStatuses":[{"state":{"terminated":{"reason":"OOMKilled","exitCode":137}}}]}"#,
-                "",
-                "OOMKilled",
-            ),
-            (r#"{"phase":"Running","containerStatuses":[{"state":{"terminated":{"exitCode":3}}}]}"#, "", "ExitCode:3"),
-            (r#"{"phase":"Failed","reason":"Evicted"}"#, "", "Evicted"),
-            (r#"{"phase":"Failed","reason":"Evicted"}"#, deleted, "Evicted"),
-            (r#"{"phase":"Running"}"#, deleted, "Terminating"),
-            (r#"{"phase":"Running","reason":"NodeLost"}"#, deleted, "Unknown"),
-            (
-                r#"{"phase":"Pending","initContainerStatuses":[{"state":{"waiting":{"reason":"PodInitializing"}}}]}"#,
-                "",
-                "Init:0/0",
-            ),
-            (
-                r#"{"phase":"Pending","initContainerStatuses":[{"state":{"terminated":{"exitCode":1,"reason":"Error"}}}]}"#,
-                "",
-                "Init:Error",
-            ),
-        ] {
-            assert_eq!(pod(status, more).status, shown, "{status}");
-        }
-    }
-
-    #[test]
-    fn text_from_the_cluster_cannot_move_the_cursor() {
-        assert_eq!(pod(r#"{"phase":"Failed","reason":"\u001b[2Jgone"}"#, "").status, "[2Jgone");
-    }
 
     #[test]
     fn a_deployment_is_settled_only_when_the_controller_has_nothing_left_to_do() {
@@ -639,17 +317,5 @@ mod tests {
         let text = format!(r#"{{"metadata":{{"name":"d","managedFields":[{}]}},"spec":{{}}}}"#, entries.join(","));
         let read: Deployment = serde_json::from_str(&text).unwrap();
         assert_eq!(read.counted_by.unwrap().to_string(), "by `kubectl` at 2026-01-02T00:00:00Z");
-    }
-
-    #[test]
-    fn watch_lines_are_told_apart() {
-        let object = r#"{"metadata":{"name":"p","uid":"u"}}"#;
-        let line =
-            |kind: &str| read_watch_line(format!(r#"{{"type":"{kind}","object":{object}}}"#).as_bytes()).unwrap();
-        assert!(matches!(line("ADDED"), WatchLine::Present(p) if p.uid == "u"));
-        assert!(matches!(line("DELETED"), WatchLine::Gone(uid) if uid == "u"));
-        assert!(matches!(line("BOOKMARK"), WatchLine::Bookmark));
-        assert!(matches!(line("ERROR"), WatchLine::Over));
-        assert!(read_watch_line(b"garbage").is_err());
     }
 }
