@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::error::{Failure, plain};
 use crate::exec::Exec;
+use crate::handover::{self, Departure};
 use crate::helm::{self, Upgrade};
 use crate::kubectl;
 use crate::manifest::ObjectId;
 use crate::observe::{Observed, joined, read_deployments, read_workloads, release_failure};
+use crate::pod::Pod;
 use crate::prove::Proof;
 use crate::target::Target;
 
@@ -22,6 +24,8 @@ pub struct Proven<'a> {
     pub permitted: &'a BTreeMap<String, u32>,
     /// Objects that it changes besides, with the user's consent.
     pub accepted: &'a [ObjectId],
+    /// The pods that are deleted right before it.
+    pub departure: &'a Departure,
 }
 
 /// What came of a step.
@@ -43,10 +47,8 @@ pub enum Applied {
 pub fn apply(exec: &Exec, target: &Target, observed: &Observed, proven: &Proven<'_>) -> Result<Applied, Failure> {
     let release = &observed.release;
     let name = &release.name;
-    let newest = || {
-        exec.read(&helm::history(target, name), helm::read_history)
-            .map_err(|failed| release_failure(&failed, target, name))
-    };
+    let history = helm::history(target, name);
+    let newest = || exec.read(&history, helm::read_history).map_err(|failed| release_failure(&failed, target, name));
     let (before, counts) = both(newest, || read_deployments(exec, target, name));
     let (before, counts) = (before?, counts?);
     if before.revision != release.revision {
@@ -60,7 +62,12 @@ pub fn apply(exec: &Exec, target: &Target, observed: &Observed, proven: &Proven<
             return Ok(Applied::Moved(format!("Deployment `{}` was set to {} meanwhile", live.name, live.wanted)));
         }
     }
+    // From here to the end of the upgrade nothing asks whether to go on: pods
+    // that were handed over and not replaced would come back as new ones.
+    hand_over(exec, target, observed, proven.departure)?;
+    let handed = !proven.departure.leaving.is_empty();
     let ran = exec.change(&helm::upgrade(target, &proven.upgrade));
+    let newest = || exec.insist(&history, helm::read_history).map_err(|failed| release_failure(&failed, target, name));
     let (after, moved) = both(newest, || elsewhere(exec, target, name, proven));
     let after = after.map_err(Failure::after_a_change);
     if let Err(failed) = ran {
@@ -69,7 +76,10 @@ pub fn apply(exec: &Exec, target: &Target, observed: &Observed, proven: &Proven<
                 .because(failed.to_string())
                 .because_said(failed.stderr());
         return Err(match after {
-            Ok(after) if after.revision == release.revision => failure,
+            Ok(after) if after.revision == release.revision && !handed => failure,
+            Ok(after) if after.revision == release.revision => failure
+                .because("the pods that were handed over leave, and are replaced: the count stays as it was")
+                .after_a_change(),
             Ok(after) => failure
                 .because(format!(
                     "revision {} is `{}`; what it changed before it failed stays",
@@ -86,6 +96,49 @@ pub fn apply(exec: &Exec, target: &Target, observed: &Observed, proven: &Proven<
     }
     Ok(Applied::Revision(after.revision, moved.map_err(Failure::after_a_change)?))
 }
+
+/// Deletes the leaving pods and marks what their ReplicaSets begin in their
+/// place as the first to go: the upgrade takes those away, also if they are
+/// Ready before it comes.
+fn hand_over(exec: &Exec, target: &Target, observed: &Observed, departure: &Departure) -> Result<(), Failure> {
+    let mut begun = false;
+    for pod in &departure.leaving {
+        if let Err(failed) = exec.change(&kubectl::delete_pod(target, &pod.name, departure.grace)) {
+            let failure = Failure::new(
+                "kubectl-failed",
+                format!("cannot delete pod `{}` in namespace `{}`", pod.name, target.namespace),
+            )
+            .because(failed.to_string())
+            .because_said(failed.stderr());
+            return Err(if begun { failure.after_a_change() } else { failure });
+        }
+        begun = true;
+    }
+    let mut first_to_go: Vec<String> = departure.replacements.iter().map(|pod| pod.name.clone()).collect();
+    for _ in 0..LOOKS_FOR_REPLACEMENTS {
+        if departure.leaving.is_empty() {
+            break;
+        }
+        let labels: Vec<&str> = departure.leaving.iter().map(|pod| pod.component.as_str()).collect();
+        let query = kubectl::list_pods(target, &kubectl::pods_of(&observed.release.name, &labels), None);
+        let Ok(now) = exec.insist(&query, kubectl::read_list::<Pod>) else { continue };
+        let found = handover::newcomers(observed, &now.items, &departure.leaving);
+        if found.len() >= departure.leaving.len() {
+            first_to_go.extend(found.into_iter().map(|pod| pod.name));
+            break;
+        }
+    }
+    if !first_to_go.is_empty() {
+        // Without the mark a replacement is still the first to go as long as it
+        // is not Ready, which takes it longer than the upgrade.
+        let _ = exec.change(&kubectl::mark_first_to_go(target, &first_to_go));
+    }
+    Ok(())
+}
+
+/// A ReplicaSet begins a replacement within milliseconds; a look takes a tenth
+/// of a second.
+const LOOKS_FOR_REPLACEMENTS: usize = 3;
 
 /// The workloads that moved although the step does not name them: an
 /// autoscaler's or another person's move is a note, Helm's own is a failure.

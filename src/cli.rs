@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
 use crate::decide::Pace;
+use crate::handover::Grace;
 
 /// Scale Milvus clusters that Helm installed, and verify the pods
 #[derive(Debug, Parser)]
@@ -75,9 +76,29 @@ pub struct Scale {
     #[arg(long, value_name = "N", default_value = "1", value_parser = pace)]
     pub step: Pace,
 
-    /// How long one step may take, such as 90s or 1h30m
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
-    pub timeout: Duration,
+    /// How long a leaving pod may take to hand over what it holds, such as 10m, or `chart`
+    ///
+    /// 30m for query, data and streaming nodes, which is Milvus' own stop
+    /// timeout; the chart's grace for the others. With `chart` every pod gets
+    /// the chart's (30s), and Kubernetes chooses which ones leave.
+    #[arg(long, value_name = "DURATION", value_parser = grace)]
+    pub grace: Option<Grace>,
+
+    /// What is asked between two steps down whether the service is available
+    ///
+    /// `auto` asks the best source that can be read: Milvus' load-configuration
+    /// compliance (2.6.16), the availability of every loaded collection (2.5),
+    /// the coordinator's metrics, or pods alone.
+    #[arg(long, value_enum, default_value_t = GateSources::Auto, value_name = "SOURCES")]
+    pub gate: GateSources,
+
+    /// How long the gate must stay open before the next step
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = any_duration, env = "KUBECTL_MILVUS_SETTLE")]
+    pub settle: Duration,
+
+    /// How long one step may take, such as 90s or 1h30m [default: 10m, and the grace on the way down]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
 
     /// Let a component go to 0
     #[arg(long)]
@@ -172,6 +193,25 @@ pub enum Output {
     Text,
     /// One JSON document.
     Json,
+}
+
+/// What is asked at the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GateSources {
+    /// The best source that can be read.
+    Auto,
+    /// Pods alone.
+    Pods,
+    /// Nothing.
+    None,
+}
+
+fn any_duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|failed| failed.to_string())
+}
+
+fn grace(text: &str) -> Result<Grace, String> {
+    if text == "chart" { Ok(Grace::Chart) } else { duration(text).map(Grace::Given) }
 }
 
 /// Durations as kubectl and Helm take them.

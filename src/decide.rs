@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::component::{ComponentRef, Role};
+use crate::handover;
 use crate::observe::Observed;
+use crate::pod::Pod;
 use crate::refusal::Refusal;
 use crate::release::Status;
 use crate::verdict::Expected;
@@ -140,6 +142,8 @@ struct Group {
     deployment: String,
     declared: Option<u32>,
     live: Option<u32>,
+    /// Active pods that are not Ready.
+    unready: u32,
 }
 
 impl Standing {
@@ -150,6 +154,10 @@ impl Standing {
                 deployment: d.name.clone(),
                 declared: d.replicas,
                 live: observed.deployments.iter().find(|live| live.name == d.name).map(|live| live.wanted),
+                unready: {
+                    let mine = |pod: &&Pod| pod.deployment.as_ref() == Some(&d.name) && pod.is_active() && !pod.ready;
+                    u32::try_from(observed.pods.items.iter().filter(mine).count()).unwrap_or(u32::MAX)
+                },
             })
             .collect();
         Self { component, groups }
@@ -191,6 +199,13 @@ impl Standing {
         }
         let mut now = self.largest();
         let mut path = Vec::new();
+        // Pods that are not Ready hold nothing: as many as every group has go
+        // in the first step, without ceremony.
+        let unready = self.groups.iter().map(|group| group.unready).min().unwrap_or(0);
+        if now > to && unready > 1 {
+            now = now.saturating_sub(unready).max(to);
+            path.push(now);
+        }
         while now > to {
             now = match pace {
                 Pace::Pods(pods) => now.saturating_sub(pods.max(1)).max(to),
@@ -363,8 +378,11 @@ pub fn next(goal: &Goal, observed: &Observed, pace: Pace) -> Result<Decision, Re
     let step = match (growing, shrink.into_iter().next()) {
         (true, _) => Step { changes: grow },
         (false, Some(change)) => {
-            let going = |pod: &crate::pod::Pod| pod.terminating && pod.component == change.component.label;
-            if observed.pods.items.iter().any(going) {
+            let going = |pod: &Pod| pod.terminating;
+            let mine: Vec<&Pod> =
+                observed.pods.items.iter().filter(|pod| pod.component == change.component.label).collect();
+            // A hand-over that was interrupted is finished, not waited for.
+            if mine.iter().any(|pod| going(pod)) && !handover::is_half_done(&mine) {
                 let waits = standings.iter().filter(|(aim, _)| aim.component == change.component);
                 return Ok(Decision::Await(waits.map(|(_, s)| s.expected(|live| live)).collect()));
             }
@@ -382,6 +400,12 @@ pub fn next(goal: &Goal, observed: &Observed, pace: Pace) -> Result<Decision, Re
         })
         .collect();
     Ok(Decision::Step { step, left: steps, expected })
+}
+
+/// What is to be seen of a step's components while nothing has been done.
+#[must_use]
+pub fn as_it_is(step: &Step, observed: &Observed) -> Vec<Expected> {
+    step.changes.iter().map(|change| Standing::of(change.component, observed).expected(|live| live)).collect()
 }
 
 /// Another component's count that an upgrade would take back to the release's:

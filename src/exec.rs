@@ -100,6 +100,22 @@ impl Exec {
         parsed.map_err(|reason| CallFailure::NotUnderstood { line: line(), reason })
     }
 
+    /// Runs a reading call that no signal ends: the look at what a change came
+    /// to must not be lost to the Ctrl-C that came with it.
+    pub fn insist<T>(
+        &self,
+        query: &Query,
+        parse: impl FnOnce(&mut dyn BufRead) -> Result<T, String>,
+    ) -> Result<T, CallFailure> {
+        let line = query.0.to_string();
+        let expression = self.expression(&query.0).stdout_capture().stderr_capture().unchecked();
+        let output = in_own_group(&expression)
+            .run()
+            .map_err(|failed| CallFailure::NotStarted { line: line.clone(), reason: failed.to_string() })?;
+        ended_well(&line, output.status, &output.stderr)?;
+        parse(&mut output.stdout.as_slice()).map_err(|reason| CallFailure::NotUnderstood { line, reason })
+    }
+
     /// Starts a reading call that goes on until the other side ends it, or the
     /// stream is dropped.
     pub fn follow(&self, query: &Query) -> Result<Stream, CallFailure> {

@@ -4,11 +4,14 @@
 //! 8 KB: 315 MB, against some 50 MB by pages).
 
 use std::io::BufRead;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use crate::error::plain;
 use crate::exec::CallFailure;
-use crate::invocation::{Invocation, Program, Query};
+use crate::invocation::{Change, Invocation, Program, Query};
+use crate::stuck::Event;
 use crate::target::Target;
 use crate::workload::List;
 
@@ -110,6 +113,58 @@ pub fn review(target: &Target, reviews: String) -> Query {
     Query(call.words(target.kubectl_flags()).input(reviews))
 }
 
+/// How long a question beside the point may take: a run must not hang on it.
+const PATIENCE: &str = "--request-timeout=5s";
+
+/// Asks a pod of Milvus over HTTP, through the API server. 9091 is the port of
+/// its metrics and management.
+#[must_use]
+pub fn ask_pod(target: &Target, pod: &str, path: &str) -> Query {
+    let path = format!("/api/v1/namespaces/{}/pods/{pod}:9091/proxy{path}", target.namespace);
+    let call = Invocation::new(Program::Kubectl, ["get", "--raw"]).word(path);
+    Query(call.words(target.kubectl_flags()).word(PATIENCE))
+}
+
+/// Reads an answer of [`ask_pod`]. What is longer than anything Milvus says is
+/// not held.
+pub fn read_answer(output: &mut dyn BufRead, longest: u64) -> Result<String, String> {
+    let mut text = String::new();
+    let read = std::io::Read::read_to_string(&mut std::io::Read::take(output, longest + 1), &mut text);
+    match read {
+        Ok(bytes) if u64::try_from(bytes).unwrap_or(u64::MAX) > longest => Err("the answer is too long".to_owned()),
+        Ok(_) => Ok(text),
+        Err(failed) => Err(failed.to_string()),
+    }
+}
+
+/// The newest events about a pod.
+#[must_use]
+pub fn list_events(target: &Target, pod: &str) -> Query {
+    let path = format!(
+        "/api/v1/namespaces/{}/events?fieldSelector={}&limit=100",
+        target.namespace,
+        percent_encoded(&format!("involvedObject.kind=Pod,involvedObject.name={pod}"))
+    );
+    Query(Invocation::new(Program::Kubectl, ["get", "--raw"]).word(path).words(target.kubectl_flags()).word(PATIENCE))
+}
+
+/// Deletes a pod with more time than its own grace. Whoever waits for it, waits
+/// elsewhere.
+#[must_use]
+pub fn delete_pod(target: &Target, pod: &str, grace: Duration) -> Change {
+    let call = Invocation::new(Program::Kubectl, ["delete", "pod", pod, "--wait=false"]);
+    Change(call.word(format!("--grace-period={}", grace.as_secs())).words(target.kubectl_flags_in_namespace()))
+}
+
+/// Marks pods as the first to go when their ReplicaSet shrinks, also once they
+/// are Ready (Kubernetes 1.22 and newer).
+#[must_use]
+pub fn mark_first_to_go(target: &Target, pods: &[String]) -> Change {
+    let call = Invocation::new(Program::Kubectl, ["annotate", "pod", "--overwrite"]).words(pods.iter().cloned());
+    let cost = "controller.kubernetes.io/pod-deletion-cost=-1".to_owned();
+    Change(call.word(cost).words(target.kubectl_flags_in_namespace()))
+}
+
 /// The autoscalers of the namespace.
 #[must_use]
 pub fn list_autoscalers(target: &Target) -> Query {
@@ -132,13 +187,27 @@ fn raw(target: &Target, group: &str, resource: &str, selector: &Selector, option
 }
 
 /// Everything but what RFC 3986 calls unreserved is written as `%XX`.
-fn percent_encoded(text: &str) -> String {
+pub fn percent_encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
             other => format!("%{other:02X}"),
         })
         .collect()
+}
+
+/// Reads [`list_events`].
+pub fn read_events(output: &mut dyn BufRead) -> Result<Vec<Event>, String> {
+    #[derive(serde::Deserialize)]
+    struct Read {
+        #[serde(default)]
+        reason: String,
+        #[serde(default)]
+        message: String,
+    }
+    let list: List<Read> = read_list(output)?;
+    let event = |read: Read| Event { reason: plain(&read.reason), message: plain(&read.message) };
+    Ok(list.items.into_iter().map(event).collect())
 }
 
 /// Reads a list, object by object, from the stream.

@@ -30,6 +30,9 @@ pub mod prove;
 pub mod rights;
 
 pub mod apply;
+pub mod gate;
+pub mod handover;
+pub mod milvus;
 pub mod stuck;
 pub mod verdict;
 pub mod verify;

@@ -16,7 +16,7 @@ use crate::observe::{Observed, cluster_failure, joined, release_failure};
 use crate::overwrite::{self, Look};
 use crate::reading::{Denied, Reading};
 use crate::release::Apply;
-use crate::rights;
+use crate::rights::{self, Right};
 use crate::target::Target;
 
 /// What a proof found.
@@ -52,7 +52,8 @@ impl Proof {
 }
 
 /// Proves an upgrade before it is made. `permitted` names the Deployments whose
-/// `.spec.replicas` may differ, and the counts they are set to.
+/// `.spec.replicas` may differ, and the counts they are set to; `also_needed`
+/// are rights that the step needs besides the upgrade's.
 ///
 /// # Errors
 /// `unprovable` where the server cannot say what would happen; `unreachable`,
@@ -63,9 +64,11 @@ pub fn prove(
     observed: &Observed,
     upgrade: &Upgrade<'_>,
     permitted: &BTreeMap<String, u32>,
+    also_needed: &[Right],
 ) -> Result<Proof, Failure> {
     let released = manifest::objects(&observed.manifest).map_err(|reason| unreadable(observed, target, &reason))?;
-    let rights = rights::needed(target, observed.release.apply, &released);
+    let mut rights = rights::needed(target, observed.release.apply, &released);
+    rights.extend_from_slice(also_needed);
     let (rendered, live, autoscalers, allowed) = std::thread::scope(|scope| {
         let allowed = scope.spawn(|| rights::check(exec, target, &rights));
         let live = scope.spawn(|| live_objects(exec, target, &observed.manifest));

@@ -32,6 +32,8 @@ impl<T> Reading<T> {
     pub fn of(result: Result<T, CallFailure>, needs: Denied) -> Self {
         match result {
             Ok(value) => Self::Known(value),
+            // A pod's own "no" comes without the API server's word for it.
+            Err(failed) if failed.stderr().contains("(Unauthorized)") => Self::Forbidden(needs),
             Err(failed) => match kubectl::meaning(&failed) {
                 kubectl::Meaning::Forbidden => Self::Forbidden(needs),
                 kubectl::Meaning::NotFound => Self::Absent,

@@ -35,6 +35,9 @@ pub struct ScaleReport {
     pub steps: Vec<StepReport>,
     /// How many upgrades lead from the beginning to the goal.
     pub steps_total: usize,
+    /// What was asked between steps down whether the service is available;
+    /// null where nothing was.
+    pub gate: Option<String>,
     /// What the proof of the last step found; null where none was made.
     pub proof: Option<ProofReport>,
     /// The pods of the components, as they were read last.
@@ -59,6 +62,10 @@ pub enum Outcome {
     Failed,
     /// The pods were not there in time.
     TimedOut,
+    /// The pods cannot come; it was not waited any longer.
+    Stuck,
+    /// The service did not become available again in time.
+    GateShut,
     /// A signal ended it.
     Interrupted,
 }
@@ -122,6 +129,8 @@ pub struct StepReport {
     pub revision: Option<u64>,
     /// Whether the pods were seen to be there afterwards.
     pub verified: bool,
+    /// The pods that were deleted with time to hand over.
+    pub handed_over: Vec<String>,
 }
 
 /// What a proof found: that the upgrade of a step changes counts and nothing
@@ -235,6 +244,7 @@ impl ScaleReport {
             components: Vec::new(),
             steps: Vec::new(),
             steps_total: 0,
+            gate: None,
             proof: None,
             pods: Vec::new(),
             error: None,
@@ -270,13 +280,19 @@ impl ScaleReport {
 
     /// Writes down a step and the line that carries it out.
     pub fn step(&mut self, step: &Step, command: String) {
-        self.steps.push(StepReport { change: step.to_string(), command, revision: None, verified: false });
+        self.steps.push(StepReport {
+            change: step.to_string(),
+            command,
+            revision: None,
+            verified: false,
+            handed_over: Vec::new(),
+        });
     }
 
     /// Writes down the upgrade that makes other changes first.
     pub fn settling(&mut self, command: String) {
         let change = "other changes, at unchanged counts".to_owned();
-        self.steps.push(StepReport { change, command, revision: None, verified: false });
+        self.steps.push(StepReport { change, command, revision: None, verified: false, handed_over: Vec::new() });
     }
 
     /// Writes down what the proof of a step found.
@@ -406,7 +422,9 @@ impl ScaleReport {
             }
             Outcome::Applied => format!("{place}: {}\n", self.changes("applied, pods not looked at")),
             Outcome::Planned => self.plan(release, &place),
-            Outcome::Failed | Outcome::TimedOut | Outcome::Interrupted => String::new(),
+            Outcome::Failed | Outcome::TimedOut | Outcome::Stuck | Outcome::GateShut | Outcome::Interrupted => {
+                String::new()
+            }
         }
     }
 

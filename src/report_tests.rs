@@ -40,7 +40,7 @@ fn step(key: &str, from: u32, to: u32) -> Step {
 fn seen(key: &str, expected: u64, ready: u64, unready: u64, terminating: u64) -> Progress {
     let component = component::find(key).unwrap();
     let waiting_for = Vec::new();
-    Progress { component, expected, ready, unready, terminating, reached: false, waiting_for }
+    Progress { component, expected, ready, unready, terminating, reached: false, waiting_for, not_before: None }
 }
 
 fn pod(name: &str, created: &str) -> Pod {
@@ -118,10 +118,12 @@ fn the_document_has_everything() {
           "change": "queryNode 1 to 2",
           "command": "helm upgrade rel milvus/milvus",
           "revision": 5,
-          "verified": true
+          "verified": true,
+          "handedOver": []
         }
       ],
       "stepsTotal": 1,
+      "gate": null,
       "proof": null,
       "pods": [
         {
@@ -288,6 +290,7 @@ fn a_failure_is_in_the_document_and_not_in_the_text() {
       "components": [],
       "steps": [],
       "stepsTotal": 0,
+      "gate": null,
       "proof": null,
       "pods": [],
       "error": {
@@ -348,16 +351,19 @@ fn after_a_failed_second_step_the_document_tells_how_far_it_got() {
           "change": "queryNode 3 to 2",
           "command": "helm upgrade 2",
           "revision": 5,
-          "verified": true
+          "verified": true,
+          "handedOver": []
         },
         {
           "change": "queryNode 2 to 1",
           "command": "helm upgrade 1",
           "revision": null,
-          "verified": false
+          "verified": false,
+          "handedOver": []
         }
       ],
       "stepsTotal": 2,
+      "gate": null,
       "proof": null,
       "pods": [],
       "error": {

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use crate::chart::ChartWish;
-use crate::cli;
+use crate::cli::{self, GateSources};
 use crate::component;
 use crate::decide::{Asked, Count, Pace};
 use crate::error::Failure;
+use crate::gate::Sources;
+use crate::handover::Grace;
 use crate::observe::ReleaseWish;
 use crate::target::Connection;
 
@@ -23,8 +25,14 @@ pub struct ScaleRequest {
     pub extent: Extent,
     /// Pods per step down.
     pub pace: Pace,
-    /// How long one step may take.
-    pub timeout: Duration,
+    /// How long a leaving pod is given.
+    pub grace: Grace,
+    /// What is asked between two steps down.
+    pub gate: Sources,
+    /// How long the gate must stay open.
+    pub settle: Duration,
+    /// How long one step may take; `None` is as long as is usual.
+    pub timeout: Option<Duration>,
     /// Whether a component may be stopped altogether.
     pub allow_zero: bool,
     /// Whether what the proof lists is to be made first.
@@ -56,6 +64,9 @@ impl ScaleRequest {
             no_wait,
             allow_other_changes,
             step,
+            grace,
+            gate,
+            settle,
             timeout,
             allow_zero,
             connection,
@@ -102,6 +113,13 @@ impl ScaleRequest {
             chart: ChartWish { chart: chart.clone(), repository: repo.clone() },
             extent,
             pace: *step,
+            grace: grace.unwrap_or(Grace::Usual),
+            gate: match gate {
+                GateSources::Auto => Sources::Auto,
+                GateSources::Pods => Sources::Pods,
+                GateSources::None => Sources::None,
+            },
+            settle: *settle,
             timeout: *timeout,
             allow_zero: *allow_zero,
             allow_other_changes: *allow_other_changes,

@@ -1,12 +1,13 @@
 //! The rounds of `scale`: observe, decide, prove, apply, verify, until the goal
 //! is verified. Nothing but the goal and where the chart is outlives a round.
 
+mod down;
 mod ending;
 mod settle;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::apply::{self, Applied, Proven};
 use crate::chart::{self, ChartSource};
@@ -14,16 +15,19 @@ use crate::component::{ComponentRef, Role};
 use crate::decide::{self, Consent, Decision, Goal, Step};
 use crate::error::Failure;
 use crate::exec::Exec;
+use crate::gate::Gate;
 use crate::helm;
 use crate::manifest;
 use crate::objection::{self, Origin};
 use crate::observe::{Observed, ReleaseWish, observe};
 use crate::order::Order;
+use crate::pod::Pod;
 use crate::prove::{self, Proof};
 use crate::reading::Reading;
 use crate::refusal::Refusal;
 use crate::report::{Outcome, ScaleReport};
 use crate::request::{Extent, ScaleRequest};
+use crate::rights::Right;
 use crate::signals::Signals;
 use crate::target::Target;
 use crate::ui::Ui;
@@ -56,6 +60,7 @@ pub fn scale(
         goal: None,
         source: None,
         settled: false,
+        gate: None,
         anew: 0,
         noted: BTreeSet::new(),
         report: ScaleReport::new(&target.namespace),
@@ -87,6 +92,8 @@ struct Run<'a> {
     source: Option<ChartSource>,
     /// Whether other changes were made with consent; they must not come back.
     settled: bool,
+    /// The gate, once it was asked.
+    gate: Option<Gate>,
     /// How often a round has begun anew.
     anew: u32,
     /// What has been said about the upgrades: once in a run is enough.
@@ -115,13 +122,13 @@ impl Run<'_> {
                     }
                     let changed = self.report.changed_something();
                     let mut follower = self.follower(&observed, &components);
-                    self.follow(&mut follower, &expected, Until::Ready)?;
+                    self.follow(&mut follower, &expected, Until::Ready, longest_grace(&observed))?;
                     return Ok(if changed { Outcome::Verified } else { Outcome::Unchanged });
                 }
                 Decision::Await(expected) => {
                     self.ui.note("waiting until the pods that were removed before are gone");
                     let mut follower = self.follower(&observed, &components);
-                    self.follow(&mut follower, &expected, Until::Gone)?;
+                    self.follow(&mut follower, &expected, Until::Gone, longest_grace(&observed))?;
                 }
                 Decision::Step { step, left, expected } => {
                     if let Some(outcome) = self.step(&observed, &components, &step, left, &expected)? {
@@ -146,7 +153,8 @@ impl Run<'_> {
         let order = Order::of(step, observed, &released).map_err(|refusal| self.refused(&refusal, observed))?;
         self.report.steps_total = self.report.steps.len() + left;
         let history = self.history_max();
-        let (source, proof, origin) = self.proven(observed, &order, history)?;
+        let departure = self.departure(step, observed)?;
+        let (source, proof, origin) = self.proven(observed, &order, history, &Self::rights_of(&departure))?;
         self.autoscaled(&proof, step, observed)?;
         self.report.proof(&order, &proof, observed);
         let upgrade = order.upgrade(&observed.release, &source, history);
@@ -166,17 +174,27 @@ impl Run<'_> {
             Extent::Applied | Extent::Verified => {}
         }
         self.not_interrupted()?;
+        let guarded = Self::takes_ready_pods(step, observed);
+        if guarded && self.gate.is_none() && self.report.gate.is_none() {
+            // What was read is old when the gate opens: another round reads it
+            // anew.
+            self.report.steps.pop();
+            self.before_the_first(step, observed)?;
+            return Ok(None);
+        }
         let position = self.report.steps.len();
         self.ui.note(&format!("[{position}/{}] {step}", self.report.steps_total));
         for note in self.report.proof_notes() {
             self.note_once(note);
         }
+        self.say_departure(&departure);
         self.ui.begin(&format!("helm upgrade: {step}"));
         // Begun before the upgrade, the watch sees all it does.
         let mut follower = self.follower(observed, components);
         follower.start();
-        let proven = Proven { upgrade, proof: &proof, permitted: &order.permitted, accepted: &[] };
-        match apply::apply(self.exec, self.target, observed, &proven)? {
+        let proven =
+            Proven { upgrade, proof: &proof, permitted: &order.permitted, accepted: &[], departure: &departure };
+        match apply::apply(self.exec, self.target, observed, &proven).map_err(|failure| self.or_interrupted(failure))? {
             Applied::Moved(what) => {
                 self.report.steps.pop();
                 self.begin_anew(what)?;
@@ -192,7 +210,11 @@ impl Run<'_> {
         if self.request.extent == Extent::Applied {
             return Ok(Some(Outcome::Applied));
         }
-        self.follow(&mut follower, expected, Until::Ready)?;
+        let pods = self.follow(&mut follower, expected, Until::Ready, departure.grace)?;
+        self.say_who_left(&observed.pods.items, &pods, &departure);
+        if guarded {
+            self.after_a_step(expected)?;
+        }
         if let Some(step) = self.report.steps.last_mut() {
             step.verified = true;
         }
@@ -235,6 +257,7 @@ impl Run<'_> {
         observed: &Observed,
         order: &Order,
         history: Option<u64>,
+        also_needed: &[Right],
     ) -> Result<(ChartSource, Proof, Origin), Failure> {
         let release = &observed.release;
         self.ui.begin("proving that nothing else changes");
@@ -254,7 +277,7 @@ impl Run<'_> {
         let mut best: Option<(ChartSource, Proof)> = None;
         for source in places {
             let upgrade = order.upgrade(release, &source, history);
-            let proof = match prove::prove(self.exec, self.target, observed, &upgrade, &order.permitted) {
+            let proof = match prove::prove(self.exec, self.target, observed, &upgrade, &order.permitted, also_needed) {
                 Ok(proof) => proof,
                 // One place that is out of reach does not speak for the others.
                 Err(_) if best.is_some() => continue,
@@ -360,8 +383,16 @@ impl Run<'_> {
         Follower::new(self.exec, self.target, self.signals, name, components, observed)
     }
 
-    fn follow(&mut self, follower: &mut Follower, expected: &[Expected], until: Until) -> Result<(), Failure> {
-        let deadline = Instant::now() + self.request.timeout;
+    /// Follows the pods; those that leave are given `grace`.
+    fn follow(
+        &mut self,
+        follower: &mut Follower,
+        expected: &[Expected],
+        until: Until,
+        grace: Duration,
+    ) -> Result<Vec<Pod>, Failure> {
+        let timeout = self.step_timeout(grace);
+        let deadline = Instant::now() + timeout;
         self.ui.begin("looking at the pods");
         let (ui, mut shown) = (self.ui, 0);
         let end = follower.until(expected, until, deadline, |progress| {
@@ -374,18 +405,28 @@ impl Run<'_> {
         self.ui.end();
         let progress = follower.progress(expected, until);
         self.report.progress(&progress);
+        self.report.pods(&follower.pods());
         match end {
             End::Reached(pods) => {
                 if until == Until::Ready {
                     self.report.pods(&pods);
                 }
-                Ok(())
+                Ok(pods)
             }
             End::TimedOut(trouble) => {
                 self.report.outcome = Outcome::TimedOut;
-                Err(self.timed_out(&progress, trouble))
+                Err(self.timed_out(&progress, timeout, trouble))
+            }
+            End::Hopeless(stuck) => {
+                self.report.outcome = Outcome::Stuck;
+                Err(self.stuck(&progress, &stuck))
             }
             End::Interrupted(signal) => Err(self.interrupted(signal, &progress)),
         }
     }
+}
+
+/// The longest time that a pod that is going already was given.
+fn longest_grace(observed: &Observed) -> Duration {
+    observed.pods.items.iter().filter_map(|pod| pod.deletion).map(|deletion| deletion.grace).max().unwrap_or_default()
 }

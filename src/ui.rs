@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 
 use crate::error::Failure;
 use crate::invocation::Invocation;
@@ -32,6 +33,7 @@ pub struct Ui {
     /// The changing line; `None` where lines are written instead.
     bar: Option<ProgressBar>,
     last_line: Mutex<Option<Instant>>,
+    last_text: Mutex<String>,
 }
 
 /// Two lines of progress are not closer together than this, so that thousands
@@ -51,7 +53,7 @@ impl Ui {
             );
             bar
         });
-        Self { verbosity, color, bar, last_line: Mutex::new(None) }
+        Self { verbosity, color, bar, last_line: Mutex::new(None), last_text: Mutex::default() }
     }
 
     /// What was asked for. A reader that has gone away is no failure.
@@ -82,22 +84,31 @@ impl Ui {
             bar.enable_steady_tick(Duration::from_millis(100));
         }
         *self.last_line.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.last_text.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Shows what is seen now.
     pub fn progress(&self, progress: &[Progress]) {
         let text = progress.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         if let Some(bar) = &self.bar {
-            let waiting = progress.iter().flat_map(|one| &one.waiting_for).next();
-            bar.set_message(waiting.map_or(text.clone(), |(pod, status)| format!("{text} · {pod} {status}")));
+            bar.set_message(text + &estimate(progress));
             return;
         }
         let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
         let soon = last.is_some_and(|at| at.elapsed() < BETWEEN_LINES);
-        if !soon || progress.iter().all(|one| one.reached) {
+        let mut shown = self.last_text.lock().unwrap_or_else(PoisonError::into_inner);
+        if *shown != text && (!soon || progress.iter().all(|one| one.reached)) {
             *last = Some(Instant::now());
-            drop(last);
-            self.note(&format!("  {text}"));
+            self.note(&format!("  {text}{}", estimate(progress)));
+            *shown = text;
+        }
+    }
+
+    /// Shows what is waited for.
+    pub fn status(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(text.to_owned()),
+            None => self.note(&format!("  {text}")),
         }
     }
 
@@ -136,4 +147,11 @@ impl Ui {
         // With standard error gone there is nobody left to tell.
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }
+}
+
+/// When the pods can be Ready at the earliest, while that lies ahead.
+fn estimate(progress: &[Progress]) -> String {
+    let latest = progress.iter().filter_map(|one| one.not_before).max();
+    let seconds = latest.map_or(0, |at| at.as_second() - Timestamp::now().as_second());
+    if seconds > 0 { format!(" (not before {seconds}s)") } else { String::new() }
 }

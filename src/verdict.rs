@@ -1,5 +1,9 @@
 //! Are the pods what they should be? Pure: pods in, verdict out.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
 use crate::component::ComponentRef;
 use crate::pod::Pod;
 
@@ -19,10 +23,15 @@ impl Expected {
         self.deployments.iter().map(|(_, count)| u64::from(*count)).sum()
     }
 
-    fn owns(&self, pod: &Pod) -> bool {
+    /// Whether a pod belongs to one of its Deployments.
+    #[must_use]
+    pub fn owns(&self, pod: &Pod) -> bool {
         pod.deployment.as_ref().is_some_and(|owner| self.deployments.iter().any(|(name, _)| name == owner))
     }
 }
+
+/// How a pod that is being deleted is shown, whatever else is true of it.
+const TERMINATING: &str = "Terminating";
 
 /// What has to be true before the run goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +60,8 @@ pub struct Progress {
     pub reached: bool,
     /// The pods that are waited for: name and STATUS.
     pub waiting_for: Vec<(String, String)>,
+    /// Before this not all of them can be Ready: their probes have not begun.
+    pub not_before: Option<Timestamp>,
 }
 
 /// Judges one component. Pods that have ended (evicted ones stay listed) count
@@ -69,12 +80,14 @@ pub fn judge<'a>(expected: &Expected, until: Until, pods: impl Iterator<Item = &
         count(own.clone().count()) == u64::from(*wanted) && own.clone().all(|pod| pod.ready)
     });
     let reached = going.clone().next().is_none() && (until == Until::Gone || complete);
-    let mut waiting_for: Vec<_> = going
-        .chain(active.filter(|pod| until == Until::Ready && !pod.ready))
-        .map(|pod| (pod.name.clone(), pod.status.clone()))
-        .collect();
+    let leaving = going.map(|pod| (pod.name.clone(), TERMINATING.to_owned()));
+    let coming =
+        active.filter(|pod| until == Until::Ready && !pod.ready).map(|pod| (pod.name.clone(), pod.status.clone()));
+    let mut waiting_for: Vec<_> = leaving.chain(coming).collect();
     waiting_for.sort();
+    let not_before = mine.clone().filter(|pod| pod.is_active()).filter_map(|pod| pod.not_ready_before).max();
     Progress {
+        not_before,
         component: expected.component,
         expected: expected.pods(),
         ready: count(ready),
@@ -85,12 +98,16 @@ pub fn judge<'a>(expected: &Expected, until: Until, pods: impl Iterator<Item = &
     }
 }
 
-/// Such as `queryNode: 1 of 3 ready, 2 not ready, 1 terminating`.
+/// Such as `queryNode: 1 of 4 ready, 1 Pending, 2 starting, 1 terminating`.
 impl std::fmt::Display for Progress {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "{}: {} of {} ready", self.component.key, self.ready, self.expected)?;
-        if self.unready > 0 {
-            write!(out, ", {} not ready", self.unready)?;
+        let mut unready: BTreeMap<&str, u32> = BTreeMap::new();
+        for (_, status) in self.waiting_for.iter().filter(|(_, status)| status != TERMINATING) {
+            *unready.entry(if status == "Running" { "starting" } else { status }).or_default() += 1;
+        }
+        for (status, count) in unready {
+            write!(out, ", {count} {status}")?;
         }
         if self.terminating > 0 {
             write!(out, ", {} terminating", self.terminating)?;
@@ -142,9 +159,9 @@ mod tests {
     fn too_few_too_many_unready_and_terminating_are_not() {
         check(&[("d", 2)], &[pod("a", "d", "r")], "queryNode: 1 of 2 ready", false);
         check(&[("d", 1)], &[pod("a", "d", "r"), pod("b", "d", "r")], "queryNode: 2 of 1 ready", false);
-        check(&[("d", 1)], &[pod("a", "d", "")], "queryNode: 0 of 1 ready, 1 not ready", false);
+        check(&[("d", 1)], &[pod("a", "d", "")], "queryNode: 0 of 1 ready, 1 starting", false);
         check(&[("d", 1)], &[pod("a", "d", "r"), pod("b", "d", "rt")], "queryNode: 1 of 1 ready, 1 terminating", false);
-        check(&[("d", 1)], &[pod("a", "d", "r"), pod("b", "d", "")], "queryNode: 1 of 1 ready, 1 not ready", false);
+        check(&[("d", 1)], &[pod("a", "d", "r"), pod("b", "d", "")], "queryNode: 1 of 1 ready, 1 starting", false);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use crate::component::ComponentRef;
 use crate::error::Failure;
 use crate::exec::{CallFailure, Exec, Stopper};
@@ -13,6 +15,7 @@ use crate::kubectl::{self, Selector};
 use crate::observe::{Observed, joined, read_deployments, read_pods};
 use crate::pod::{Pod, WatchLine, read_watch_line};
 use crate::signals::{Interrupt, Signals};
+use crate::stuck::{self, Stuck};
 use crate::target::Target;
 use crate::verdict::{Expected, Progress, Until, judge};
 use crate::workload::{Deployment, List};
@@ -26,6 +29,9 @@ const SILENCE: Duration = Duration::from_secs(90);
 /// settled whose pods are all Ready.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How often a question is asked that the watch does not answer.
+const LOOK_CLOSER: Duration = Duration::from_secs(3);
 
 /// A watch on pods that goes on by itself, from the position of a first list.
 /// It is begun before a change, so that it sees everything the change does.
@@ -43,6 +49,10 @@ pub struct Follower {
     /// waited for since.
     just_observed: Option<Vec<Deployment>>,
     last_heard: Instant,
+    /// Since when a pod has been in which trouble, by UID.
+    troubled: BTreeMap<String, (Timestamp, String)>,
+    looked_closer: Option<Instant>,
+    cannot_create: Option<String>,
     /// Dropped with this value; the watching thread waits on its other end.
     _stop: Sender<()>,
 }
@@ -54,6 +64,8 @@ pub enum End {
     Reached(Vec<Pod>),
     /// The time is up; the trouble with reading, if that was the reason.
     TimedOut(Option<String>),
+    /// It cannot become true: waiting longer helps nobody.
+    Hopeless(Stuck),
     /// A signal came.
     Interrupted(Interrupt),
 }
@@ -105,6 +117,9 @@ impl Follower {
             stream,
             watcher: Some(watcher),
             last_heard: Instant::now(),
+            troubled: BTreeMap::new(),
+            looked_closer: None,
+            cannot_create: None,
             _stop: stop,
         }
     }
@@ -117,6 +132,12 @@ impl Follower {
             self.last_heard = Instant::now();
             std::thread::spawn(move || watcher.run());
         }
+    }
+
+    /// The pods as they were seen last.
+    #[must_use]
+    pub fn pods(&self) -> Vec<Pod> {
+        self.pods.values().cloned().collect()
     }
 
     /// What is seen of each component now.
@@ -168,7 +189,13 @@ impl Follower {
                 return End::TimedOut(trouble);
             }
             self.start();
-            let wake = if reached { confirm_at.min(deadline) } else { deadline };
+            if until == Until::Ready
+                && !reached
+                && let Some(stuck) = self.stuck(expected)
+            {
+                return End::Hopeless(stuck);
+            }
+            let wake = if reached { confirm_at.min(deadline) } else { (now + LOOK_CLOSER).min(deadline) };
             let wait = wake.min(self.last_heard + SILENCE).saturating_duration_since(Instant::now());
             match self.events.recv_timeout(wait) {
                 Ok(event) => {
@@ -189,6 +216,63 @@ impl Follower {
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
         }
+    }
+
+    /// A pod that will not come, or a ReplicaSet that may create none. What the
+    /// pods themselves do not tell is asked for every few seconds, not at every
+    /// event.
+    fn stuck(&mut self, expected: &[Expected]) -> Option<Stuck> {
+        let now = Timestamp::now();
+        let closer = self.looked_closer.is_none_or(|at| at.elapsed() >= LOOK_CLOSER);
+        if closer {
+            self.looked_closer = Some(Instant::now());
+        }
+        let mine = |pod: &&Pod| expected.iter().any(|one| one.owns(pod)) && pod.is_active() && !pod.ready;
+        // As long as there are too many, the ones in trouble may be about to go.
+        let too_many = |one: &Expected| {
+            one.deployments.iter().any(|(name, count)| {
+                let active = self.pods.values().filter(|pod| pod.deployment.as_ref() == Some(name) && pod.is_active());
+                active.count() > usize::try_from(*count).unwrap_or(usize::MAX)
+            })
+        };
+        if expected.iter().any(too_many) {
+            return None;
+        }
+        let waiting: Vec<&Pod> = self.pods.values().filter(mine).collect();
+        self.troubled.retain(|uid, _| waiting.iter().any(|pod| pod.uid == *uid && pod.trouble.is_some()));
+        for pod in &waiting {
+            let Some(trouble) = &pod.trouble else { continue };
+            let seen = self.troubled.entry(pod.uid.clone()).or_insert_with(|| (now, trouble.reason.clone()));
+            if family(&seen.1) != family(&trouble.reason) {
+                *seen = (now, trouble.reason.clone());
+            }
+            let first_seen = seen.0;
+            let events = if closer && stuck::needs_events(pod, now) {
+                let query = kubectl::list_events(&self.target, &pod.name);
+                self.exec.read(&query, kubectl::read_events).unwrap_or_default()
+            } else if stuck::needs_events(pod, now) {
+                continue;
+            } else {
+                Vec::new()
+            };
+            if let Some(stuck) = stuck::judge(pod, &events, first_seen, now) {
+                return Some(stuck);
+            }
+        }
+        let active =
+            self.pods.values().filter(|pod| expected.iter().any(|one| one.owns(pod)) && pod.is_active()).count();
+        let missing = u64::try_from(active).is_ok_and(|active| active < expected.iter().map(Expected::pods).sum());
+        if !(closer && missing) {
+            return None;
+        }
+        let deployments = read_deployments(&self.exec, &self.target, &self.release).ok()?;
+        let names: Vec<&String> = expected.iter().flat_map(|one| &one.deployments).map(|(name, _)| name).collect();
+        let failing =
+            deployments.iter().filter(|live| names.contains(&&live.name)).find_map(|live| live.cannot_create.clone());
+        // A quota that is freed by a pod that is just going is no verdict: the
+        // words have to be there twice.
+        let words = failing.filter(|words| self.cannot_create.replace(words.clone()).is_some())?;
+        stuck::cannot_create(&words)
     }
 
     fn learn(&mut self, event: Event) {
@@ -253,6 +337,15 @@ impl Drop for Follower {
 
 fn by_uid(pods: Vec<Pod>) -> BTreeMap<String, Pod> {
     pods.into_iter().map(|pod| (pod.uid.clone(), pod)).collect()
+}
+
+/// Two words for one trouble: an image that is pulled again and again changes
+/// between them.
+fn family(reason: &str) -> &str {
+    match reason {
+        "ErrImagePull" => "ImagePullBackOff",
+        other => other,
+    }
 }
 
 /// The thread that keeps a watch going.

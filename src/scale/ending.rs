@@ -6,13 +6,14 @@ use std::time::Duration;
 use super::Run;
 use crate::component::ComponentRef;
 use crate::decide;
-use crate::error::{Failure, plain};
+use crate::error::{Exit, Failure, plain};
 use crate::helm;
 use crate::observe::Observed;
 use crate::reading::{Denied, Reading};
 use crate::refusal::{Place, Refusal};
 use crate::report::{ComponentReport, Outcome};
 use crate::signals::Interrupt;
+use crate::stuck::Stuck;
 use crate::target::Target;
 use crate::verdict::Progress;
 
@@ -88,17 +89,25 @@ impl Run<'_> {
         .hint("leave `--no-wait` out, or take all pods in one step with `--step all`")
     }
 
-    pub(super) fn timed_out(&self, progress: &[Progress], trouble: Option<String>) -> Failure {
+    /// Why it is not waited any longer.
+    pub(super) fn stuck(&self, progress: &[Progress], stuck: &Stuck) -> Failure {
+        let seen = progress.iter().filter(|one| !one.reached).map(ToString::to_string).collect::<Vec<_>>();
+        let who = match &stuck.pod {
+            Some(pod) => format!("pod `{pod}` will not become Ready"),
+            None => "no more pods can be created".to_owned(),
+        };
+        Failure::new(stuck.id, format!("{who}, in {}", self.place()))
+            .because(stuck.words.clone())
+            .because(seen.join("; "))
+            .hint(self.ways())
+    }
+
+    pub(super) fn timed_out(&self, progress: &[Progress], timeout: Duration, trouble: Option<String>) -> Failure {
         let seen = progress.iter().filter(|one| !one.reached).map(ToString::to_string).collect::<Vec<_>>();
         let seen = if seen.is_empty() { vec!["the Deployment is not settled".to_owned()] } else { seen };
         let failure = Failure::new(
             "timed-out",
-            format!(
-                "{} after {}, in {}",
-                seen.join("; "),
-                humantime::format_duration(whole(self.request.timeout)),
-                self.place()
-            ),
+            format!("{} after {}, in {}", seen.join("; "), humantime::format_duration(whole(timeout)), self.place()),
         );
         let mut failure = trouble.into_iter().fold(failure, |failure, reason| failure.because(plain(&reason)));
         let waiting: Vec<_> = progress.iter().flat_map(|one| &one.waiting_for).collect();
@@ -137,19 +146,25 @@ impl Run<'_> {
     /// A reading call that a signal ended has not failed.
     pub(super) fn or_interrupted(&mut self, failure: Failure) -> Failure {
         match self.signals.first() {
+            // Something was begun: its own words count, the signal decides how
+            // the run ends.
+            Some(signal) if failure.exit == Exit::Unverified => {
+                self.report.outcome = Outcome::Interrupted;
+                Failure { exit: signal.exit(), ..failure }
+            }
             Some(signal) => self.interrupted(signal, &[]),
             None => failure,
         }
     }
 
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         let name = self.report.release.as_ref().map_or("", |release| release.name.as_str());
         failure_place(name, self.target)
     }
 
     /// The way on and the way back, in absolute counts: to run them again is
     /// always safe.
-    fn ways(&self) -> String {
+    pub(super) fn ways(&self) -> String {
         let on = format!("go on with `{}`", self.command(|c| c.to));
         if self.report.changed_something() { format!("{on}, or back with `{}`", self.command(|c| c.from)) } else { on }
     }

@@ -9,6 +9,7 @@ use crate::apply::{self, Applied, Proven};
 use crate::chart::ChartSource;
 use crate::decide::Step;
 use crate::error::Failure;
+use crate::handover::Departure;
 use crate::helm;
 use crate::kubectl;
 use crate::manifest::{Difference, ObjectId, Objects};
@@ -32,7 +33,7 @@ impl Run<'_> {
         let order = Order::of(&unchanged, observed, released).map_err(|refusal| self.refused(&refusal, observed))?;
         let history = self.history_max();
         let upgrade = order.upgrade(&observed.release, source, history);
-        let own = prove::prove(self.exec, self.target, observed, &upgrade, &order.permitted)?;
+        let own = prove::prove(self.exec, self.target, observed, &upgrade, &order.permitted, &[])?;
         let listed = proof.others();
         if let Some(new) = own.others().iter().find(|other| !is_listed(&listed, other)) {
             return Err(Failure::new("side-effects", "what else would change is not what it was a moment ago")
@@ -51,7 +52,9 @@ impl Run<'_> {
         let accepted: Vec<ObjectId> =
             listed.iter().map(|other| ObjectId { namespace: None, ..other.object.clone() }).collect();
         self.report.settling(helm::upgrade(self.target, &upgrade).0.to_string());
-        let proven = Proven { upgrade, proof: &own, permitted: &order.permitted, accepted: &accepted };
+        let nobody = Departure::default();
+        let proven =
+            Proven { upgrade, proof: &own, permitted: &order.permitted, accepted: &accepted, departure: &nobody };
         match apply::apply(self.exec, self.target, observed, &proven)? {
             Applied::Moved(what) => {
                 self.report.steps.pop();
@@ -74,7 +77,7 @@ impl Run<'_> {
 
     /// Waits until every workload of the release has what it wants.
     fn wait_until_well(&mut self, proof: &Proof) -> Result<(), Failure> {
-        let deadline = Instant::now() + self.request.timeout;
+        let deadline = Instant::now() + self.step_timeout(Duration::ZERO);
         let (sender, signals) = channel();
         self.signals.forward(sender, |signal| signal);
         self.ui.begin("waiting until what restarted is well");

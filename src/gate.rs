@@ -1,0 +1,333 @@
+//! The gate between two steps down: is the service available? It is asked
+//! before the first step and after each, of the best source that can be read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use crate::component::ComponentRef;
+use crate::exec::Exec;
+use crate::kubectl;
+use crate::milvus::{self, Answers, Asked, Health, SOURCES, Source, Version};
+use crate::observe::{Observed, read_deployments, read_pods};
+use crate::pod::Pod;
+use crate::reading::{Denied, Reading};
+use crate::signals::{Interrupt, Signals};
+use crate::target::Target;
+use crate::verdict::{Expected, Until, judge};
+
+/// Which sources are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sources {
+    /// The best that can be read.
+    Auto,
+    /// Pods alone.
+    Pods,
+    /// None: there is no gate.
+    None,
+}
+
+/// How often the gate is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// An answer of Milvus that is longer than this is not read to its end; a
+/// coordinator's metrics are some hundred kilobytes.
+const LONGEST_ANSWER: u64 = 16 * 1024 * 1024;
+
+/// The gate of a run. It keeps what was seen at the beginning, since available
+/// means: no worse than then.
+pub struct Gate {
+    exec: Arc<Exec>,
+    target: Target,
+    release: String,
+    labels: Vec<&'static str>,
+    sources: Sources,
+    settle: Duration,
+    version: Option<Version>,
+    chosen: Option<Chosen>,
+    /// What could not be read, and why; said once.
+    unreadable: Vec<String>,
+    /// Restarts by UID when the gate was last open.
+    restarts: BTreeMap<String, u32>,
+    signals: Receiver<Interrupt>,
+}
+
+enum Chosen {
+    Source(&'static Source, Answers),
+    Pods,
+}
+
+/// How waiting at the gate ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opened {
+    /// It was open for as long as it has to be.
+    Open,
+    /// The time is up; why it is shut.
+    Shut(String),
+    /// A signal came.
+    Interrupted(Interrupt),
+}
+
+impl Gate {
+    /// A gate for this release; nothing is read yet.
+    #[must_use]
+    pub fn new(
+        exec: &Arc<Exec>,
+        target: &Target,
+        signals: &Signals,
+        observed: &Observed,
+        running: &[ComponentRef],
+        sources: Sources,
+        settle: Duration,
+    ) -> Self {
+        let (sender, receiver) = channel();
+        signals.forward(sender, |signal| signal);
+        let versions = observed.declared.iter().filter_map(|declared| {
+            let live = observed.deployments.iter().find(|live| live.name == declared.name)?;
+            Version::of_image(live.image.as_deref()?)
+        });
+        Self {
+            exec: Arc::clone(exec),
+            target: target.clone(),
+            release: observed.release.name.clone(),
+            labels: running.iter().map(|component| component.label).collect(),
+            sources,
+            settle,
+            // Of several images the oldest decides what is there to ask.
+            version: versions.min(),
+            chosen: None,
+            unreadable: Vec::new(),
+            restarts: BTreeMap::new(),
+            signals: receiver,
+        }
+    }
+
+    /// What the gate looks at, as the report names it, once it was asked.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match (&self.chosen, self.sources) {
+            (_, Sources::None) => "none",
+            (Some(Chosen::Source(source, _)), _) => source.name,
+            (Some(Chosen::Pods) | None, _) => "pods only",
+        }
+    }
+
+    /// What could not be read of better sources.
+    #[must_use]
+    pub fn unreadable(&self) -> &[String] {
+        &self.unreadable
+    }
+
+    /// Waits until the gate has been open for as long as it has to be.
+    pub fn wait(&mut self, expected: &[Expected], deadline: Instant, mut report: impl FnMut(&str)) -> Opened {
+        if self.sources == Sources::None {
+            return Opened::Open;
+        }
+        let mut open_since: Option<Instant> = None;
+        let mut shown = String::new();
+        loop {
+            let shut = self.shut(expected);
+            let now = Instant::now();
+            match &shut {
+                None => {
+                    let since = *open_since.get_or_insert(now);
+                    if now.duration_since(since) >= self.settle {
+                        return Opened::Open;
+                    }
+                }
+                Some(why) => {
+                    open_since = None;
+                    if *why != shown {
+                        report(why);
+                        shown.clone_from(why);
+                    }
+                }
+            }
+            if now >= deadline {
+                return Opened::Shut(shut.unwrap_or_else(|| "it was not open for long enough".to_owned()));
+            }
+            let rest = open_since.map_or(LOOK, |since| (since + self.settle).saturating_duration_since(now).min(LOOK));
+            match self.signals.recv_timeout(rest.min(deadline.saturating_duration_since(now))) {
+                Ok(signal) => return Opened::Interrupted(signal),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+    }
+
+    /// Why the gate is shut now; `None` while it is open.
+    fn shut(&mut self, expected: &[Expected]) -> Option<String> {
+        let pods = match read_pods(&self.exec, &self.target, &kubectl::pods_of(&self.release, &self.labels)) {
+            Ok(pods) => pods.items,
+            Err(failed) => return Some(failed.to_string()),
+        };
+        if let Some(why) = self.pods_shut(expected, &pods) {
+            return Some(why);
+        }
+        let deployments = match read_deployments(&self.exec, &self.target, &self.release) {
+            Ok(deployments) => deployments,
+            Err(failure) => return Some(failure.to_string()),
+        };
+        let unsettled = |name: &String| deployments.iter().any(|live| live.name == *name && !live.is_settled());
+        if let Some(name) =
+            expected.iter().flat_map(|one| &one.deployments).map(|(name, _)| name).find(|name| unsettled(name))
+        {
+            return Some(format!("Deployment `{name}` is not settled"));
+        }
+        self.source_shut(&pods)
+    }
+
+    /// Pods: the leaving ones are gone, nobody else became unready or
+    /// restarted since the gate was last open.
+    fn pods_shut(&mut self, expected: &[Expected], pods: &[Pod]) -> Option<String> {
+        for one in expected {
+            let progress = judge(one, Until::Ready, pods.iter());
+            if !progress.reached {
+                return Some(progress.to_string());
+            }
+        }
+        for pod in pods.iter().filter(|pod| pod.is_active()) {
+            if !pod.ready {
+                return Some(format!("pod `{}` is not Ready ({})", pod.name, pod.status));
+            }
+            if self.restarts.insert(pod.uid.clone(), pod.restarts).is_some_and(|before| before < pod.restarts) {
+                return Some(format!("pod `{}` has restarted", pod.name));
+            }
+        }
+        None
+    }
+
+    fn source_shut(&mut self, pods: &[Pod]) -> Option<String> {
+        if self.sources == Sources::Pods {
+            self.chosen = Some(Chosen::Pods);
+        }
+        match &self.chosen {
+            Some(Chosen::Pods) => None,
+            Some(Chosen::Source(source, before)) => match self.ask(source, pods) {
+                Reading::Known(now) => match (source.judge)(before, &now) {
+                    Some(Health::Well) => None,
+                    Some(Health::Unwell(why)) => Some(format!("{}: {why}", source.name)),
+                    None => Some(format!("{}: its answer was not understood", source.name)),
+                },
+                other => Some(format!("{}: {}", source.name, reason(&other))),
+            },
+            None => self.choose(pods),
+        }
+    }
+
+    /// The first source that can be read and says that all is well is used from
+    /// then on. Pods alone are enough only where nothing can be read: a source
+    /// that says no is believed.
+    fn choose(&mut self, pods: &[Pod]) -> Option<String> {
+        let mut unwell = None;
+        let mut unreadable = Vec::new();
+        for source in SOURCES.iter().filter(|source| self.version.is_none_or(|version| version >= source.since)) {
+            let reading = self.ask(source, pods);
+            let said = match &reading {
+                Reading::Known(now) => (source.judge)(&Answers::new(), now),
+                _ => None,
+            };
+            match (reading, said) {
+                (Reading::Known(now), Some(Health::Well)) => {
+                    self.chosen = Some(Chosen::Source(source, now));
+                    self.unreadable = unreadable;
+                    return None;
+                }
+                (_, Some(Health::Unwell(why))) => {
+                    unwell.get_or_insert_with(|| format!("{}: {why}", source.name));
+                }
+                (Reading::Known(_), None) => unreadable.push(format!("{}: its answer was not understood", source.name)),
+                (other, _) => unreadable.push(format!("{}: {}", source.name, reason(&other))),
+            }
+        }
+        self.unreadable = unreadable;
+        if unwell.is_none() {
+            self.chosen = Some(Chosen::Pods);
+        }
+        unwell
+    }
+
+    /// The most replicas that a loaded collection has, in one resource group
+    /// and in all; `None` where it cannot be read.
+    #[must_use]
+    pub fn loaded_replicas(&self, pods: &[Pod]) -> Option<milvus::Replicas> {
+        let readable = self.sources == Sources::Auto && self.version.is_none_or(|version| version >= Version(2, 5, 0));
+        let proxy = readable.then(|| asked(Asked::Proxy, pods).into_iter().next()).flatten()?;
+        match self.get(&proxy.name, milvus::REPLICAS) {
+            Reading::Known(body) => milvus::most_replicas(&body),
+            _ => None,
+        }
+    }
+
+    /// Every answer of a source.
+    fn ask(&self, source: &Source, pods: &[Pod]) -> Reading<Answers> {
+        let Some(pod) = self.respondent(source.asked, pods) else { return Reading::Absent };
+        let mut answers = Answers::new();
+        for path in source.paths {
+            let paths = if path.contains("{db}") {
+                let databases = match self.get(&pod.name, milvus::DATABASES) {
+                    Reading::Known(body) => match milvus::databases(&body) {
+                        Some(databases) => databases,
+                        None => return Reading::Unclear("the list of databases was not understood".to_owned()),
+                    },
+                    other => return without_value(other),
+                };
+                databases.iter().map(|name| path.replace("{db}", &kubectl::percent_encoded(name))).collect()
+            } else {
+                vec![(*path).to_owned()]
+            };
+            for path in paths {
+                match self.get(&pod.name, &path) {
+                    Reading::Known(body) => drop(answers.insert(path, body)),
+                    other => return without_value(other),
+                }
+            }
+        }
+        Reading::Known(answers)
+    }
+
+    /// The pod to ask. Of several coordinators the active one: a standby is
+    /// healthy and knows nothing.
+    fn respondent<'a>(&self, who: Asked, pods: &'a [Pod]) -> Option<&'a Pod> {
+        let candidates = asked(who, pods);
+        if who == Asked::Proxy || candidates.len() < 2 {
+            return candidates.into_iter().next();
+        }
+        let active = |pod: &&Pod| {
+            let path = milvus::active_path(&pod.component);
+            matches!(self.get(&pod.name, &path), Reading::Known(_))
+        };
+        candidates.into_iter().find(active)
+    }
+
+    fn get(&self, pod: &str, path: &str) -> Reading<String> {
+        let needs = Denied { verb: "get", resource: "pods/proxy" };
+        let query = kubectl::ask_pod(&self.target, pod, path);
+        Reading::of(self.exec.read(&query, |output| kubectl::read_answer(output, LONGEST_ANSWER)), needs)
+    }
+}
+
+fn asked(who: Asked, pods: &[Pod]) -> Vec<&Pod> {
+    let labels: &[&str] = match who {
+        Asked::Coordinator => &["mixcoord", "querycoord"],
+        Asked::Proxy => &["proxy"],
+    };
+    pods.iter().filter(|pod| pod.is_active() && pod.ready && labels.contains(&pod.component.as_str())).collect()
+}
+
+fn without_value<T>(reading: Reading<String>) -> Reading<T> {
+    match reading {
+        Reading::Forbidden(denied) => Reading::Forbidden(denied),
+        Reading::Unclear(why) => Reading::Unclear(why),
+        Reading::Absent | Reading::Known(_) => Reading::Absent,
+    }
+}
+
+fn reason<T>(reading: &Reading<T>) -> String {
+    match reading {
+        Reading::Known(_) => String::new(),
+        Reading::Absent => "it is not there".to_owned(),
+        Reading::Forbidden(Denied { verb, resource }) => format!("you may not {verb} `{resource}`"),
+        Reading::Unclear(why) => format!("could not tell ({})", crate::error::plain(why)),
+    }
+}

@@ -1,0 +1,195 @@
+//! Which pods leave in a step down, and how: they are deleted with time to hand
+//! over what they hold, and the upgrade that follows at once takes away the
+//! replacements that their ReplicaSet begins. Pure.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::component::ComponentRef;
+use crate::decide::Step;
+use crate::observe::Observed;
+use crate::pod::Pod;
+
+/// Milvus' own stop timeout (`common.gracefulStopTimeout` and
+/// `dataNode.gracefulStopTimeout`); the chart's pods get 30 s.
+const MILVUS_STOP: Duration = Duration::from_secs(1800);
+
+/// How soon after a deletion a ReplicaSet has begun the replacement. A pod that
+/// comes later is somebody's wish, and may hold data.
+const REPLACED_WITHIN: Duration = Duration::from_secs(5);
+
+/// The time a leaving pod is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grace {
+    /// Milvus' stop timeout for the components that hold something, the
+    /// chart's for the others.
+    Usual,
+    /// As long as was said, for every component.
+    Given(Duration),
+    /// The chart's; Kubernetes chooses which pods leave.
+    Chart,
+}
+
+impl Grace {
+    /// What a pod of this component is given; `None` leaves pod and grace to
+    /// Kubernetes.
+    #[must_use]
+    pub fn of(self, component: ComponentRef) -> Option<Duration> {
+        match self {
+            Self::Given(grace) => Some(grace),
+            Self::Usual if matches!(component.key, "queryNode" | "dataNode" | "streamingNode") => Some(MILVUS_STOP),
+            Self::Usual | Self::Chart => None,
+        }
+    }
+}
+
+/// How the pods of a step leave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Departure {
+    /// The pods to delete first: the newest Ready ones.
+    pub leaving: Vec<Pod>,
+    /// Replacements that an earlier, interrupted hand-over left behind.
+    pub replacements: Vec<Pod>,
+    /// How long the leaving ones are given.
+    pub grace: Duration,
+}
+
+impl Departure {
+    /// How the pods of this step leave. Pods that are not Ready hold nothing,
+    /// and Kubernetes takes them first by itself: they need no ceremony, nor
+    /// does a step to zero, after which nobody is left to take over.
+    #[must_use]
+    pub fn of(step: &Step, observed: &Observed, grace: Grace) -> Self {
+        let mut departure = Self::default();
+        for change in step.changes.iter().filter(|change| change.to < change.from && change.to.0 > 0) {
+            let Some(grace) = grace.of(change.component) else { continue };
+            departure.grace = grace;
+            for declared in observed.declared.iter().filter(|d| d.component == change.component) {
+                let mine: Vec<&Pod> = of_deployment(&observed.pods.items, &declared.name).collect();
+                let active = || mine.iter().copied().filter(|pod| pod.is_active());
+                let replacements: Vec<Pod> = replacements(&mine).into_iter().cloned().collect();
+                let without_ceremony =
+                    active().filter(|pod| !pod.ready || replacements.iter().any(|other| other.uid == pod.uid)).count();
+                let live =
+                    observed.deployments.iter().find(|live| live.name == declared.name).map_or(0, |live| live.wanted);
+                let go = usize::try_from(live.saturating_sub(change.to.0)).unwrap_or(usize::MAX);
+                let mut staying: Vec<&Pod> = active()
+                    .filter(|pod| pod.ready && !replacements.iter().any(|other| other.uid == pod.uid))
+                    .collect();
+                staying.sort_by(|a, b| (&b.created, &b.name).cmp(&(&a.created, &a.name)));
+                departure.leaving.extend(staying.into_iter().take(go.saturating_sub(without_ceremony)).cloned());
+                departure.replacements.extend(replacements);
+            }
+        }
+        departure
+    }
+}
+
+/// Whether a hand-over of these pods was begun and not finished: a pod is going
+/// with more than its own grace, and its replacement is there.
+#[must_use]
+pub fn is_half_done(pods: &[&Pod]) -> bool {
+    !replacements(pods).is_empty()
+}
+
+/// The pods that a ReplicaSet began for pods that were handed over; one for
+/// each at most.
+fn replacements<'a>(pods: &[&'a Pod]) -> Vec<&'a Pod> {
+    let mut found: Vec<&Pod> = Vec::new();
+    let handed = pods.iter().filter_map(|pod| pod.deletion.filter(|deletion| deletion.grace > pod.grace));
+    for deletion in handed {
+        let replaces = |pod: &&&Pod| {
+            pod.is_active()
+                && !found.iter().any(|other| other.uid == pod.uid)
+                && pod.created.parse::<Timestamp>().is_ok_and(|created| {
+                    let after = created.as_second() - deletion.asked.as_second();
+                    // Both are cut to whole seconds.
+                    (-1..=i64::try_from(REPLACED_WITHIN.as_secs()).unwrap_or(0)).contains(&after)
+                })
+        };
+        if let Some(pod) = pods.iter().find(replaces) {
+            found.push(pod);
+        }
+    }
+    found
+}
+
+/// The replacements that are there after a deletion: active pods of the same
+/// Deployments that were not there before it.
+#[must_use]
+pub fn newcomers(before: &Observed, now: &[Pod], leaving: &[Pod]) -> Vec<Pod> {
+    let known = |pod: &&Pod| before.pods.items.iter().any(|old| old.uid == pod.uid);
+    let same = |pod: &&Pod| leaving.iter().any(|left| left.deployment == pod.deployment);
+    now.iter().filter(|pod| pod.is_active()).filter(|pod| !known(pod)).filter(same).cloned().collect()
+}
+
+/// Pods that were there before a step and are gone although another was to
+/// leave.
+#[must_use]
+pub fn left_instead(before: &[Pod], after: &[Pod], leaving: &[Pod]) -> Vec<String> {
+    let deployments: Vec<_> = leaving.iter().map(|pod| &pod.deployment).collect();
+    before
+        .iter()
+        .filter(|pod| pod.is_active() && pod.ready && deployments.contains(&&pod.deployment))
+        .filter(|pod| !leaving.iter().any(|left| left.uid == pod.uid))
+        .filter(|pod| !after.iter().any(|now| now.uid == pod.uid && now.is_active()))
+        .map(|pod| pod.name.clone())
+        .collect()
+}
+
+fn of_deployment<'a>(pods: &'a [Pod], deployment: &str) -> impl Iterator<Item = &'a Pod> {
+    pods.iter().filter(move |pod| pod.deployment.as_deref() == Some(deployment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pod::Deletion;
+
+    fn pod(name: &str, created: &str, marks: &str) -> Pod {
+        Pod {
+            name: name.into(),
+            uid: name.into(),
+            deployment: Some("d".into()),
+            created: format!("2026-01-01T00:{created}Z"),
+            ready: marks.contains('r'),
+            terminating: marks.contains('t'),
+            grace: Duration::from_secs(30),
+            deletion: marks.contains('t').then(|| Deletion {
+                asked: "2026-01-01T00:30:00Z".parse().unwrap(),
+                grace: Duration::from_secs(if marks.contains('l') { 1800 } else { 30 }),
+            }),
+            ..Pod::default()
+        }
+    }
+
+    fn half_done(pods: &[Pod]) -> bool {
+        is_half_done(&pods.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_long_deletion_with_a_replacement_begun_at_once_is_half_done() {
+        let going = pod("p", "00:00", "rtl");
+        assert!(half_done(&[going.clone(), pod("r", "30:00", "")]));
+        assert!(half_done(&[going.clone(), pod("r", "30:05", "r")]));
+        assert!(!half_done(&[going.clone(), pod("older", "00:00", "r")]));
+        assert!(!half_done(&[going.clone(), pod("later", "30:20", "r")]), "somebody's wish");
+        assert!(!half_done(&[going.clone()]));
+        assert!(!half_done(&[pod("p", "00:00", "rt"), pod("r", "30:00", "")]), "the pod's own grace");
+    }
+
+    #[test]
+    fn one_replacement_stands_for_one_deletion() {
+        let pods = [pod("p", "00:00", "rtl"), pod("a", "30:00", ""), pod("b", "30:01", "")];
+        assert_eq!(replacements(&pods.iter().collect::<Vec<_>>()).len(), 1);
+    }
+
+    #[test]
+    fn a_pod_that_left_instead_is_named() {
+        let before = [pod("a", "00:00", "r"), pod("b", "00:00", "r"), pod("c", "00:00", "")];
+        let after = [pod("b", "00:00", "rt")];
+        assert_eq!(left_instead(&before, &after, &[pod("b", "00:00", "r")]), ["a"]);
+        assert!(left_instead(&before, &before[..1], &[pod("b", "00:00", "r")]).is_empty());
+    }
+}
