@@ -11,7 +11,6 @@ import (
 
 // options are the flags of all commands; each takes those that it names.
 type options struct {
-	netns bool
 	nodes int
 	dir   string
 }
@@ -38,7 +37,6 @@ func parse(name, help string, arguments []string, accept func(*flag.FlagSet)) (r
 }
 
 func (o *options) clusterFlags(flags *flag.FlagSet) {
-	flags.BoolVar(&o.netns, "netns", false, "give it a network namespace of its own, where pods have addresses (Linux, root)")
 	flags.IntVar(&o.nodes, "nodes", 3, "how many `N`odes it has, 64 CPUs and 256Gi each")
 }
 
@@ -59,9 +57,6 @@ func (o *options) absolute() error {
 func (o *options) check(name string) error {
 	if o.nodes < 0 || o.nodes > 250 {
 		return usage("%s: --nodes must be between 0 and 250", name)
-	}
-	if o.netns {
-		return netnsPossible()
 	}
 	return nil
 }

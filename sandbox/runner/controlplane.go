@@ -13,10 +13,9 @@ import (
 	"time"
 )
 
-// The addresses of a cluster. Inside a network namespace all of the pod range
-// is local, so that the API server reaches whatever listens there for a pod.
+// The addresses of a cluster. Nobody sends anything there: the API server's
+// connections to them end in egress.go.
 const (
-	podRange       = "10.0.0.0/16"
 	podFirst       = "10.0.0.1/16" // KWOK counts on from here
 	serverAddress  = "10.0.255.1"
 	serviceRange   = "10.96.0.0/16"
@@ -71,6 +70,9 @@ clientConnection: {kubeconfig: %q, qps: 500, burst: 1000}
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(c.dir, "nodes.yaml"), []byte(nodeList(c.nodes)), 0o600); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(c.dir, "egress.yaml"), []byte(egressConfiguration), 0o600); err != nil {
 		return err
 	}
 	if err := c.joinStages(); err != nil {
@@ -158,6 +160,7 @@ func (c *controlPlane) apiServer() []string {
 		fmt.Sprintf("--secure-port=%d", c.apiPort),
 		"--bind-address=127.0.0.1",
 		"--advertise-address=" + serverAddress,
+		"--egress-selector-config-file=" + filepath.Join(c.dir, "egress.yaml"),
 		"--endpoint-reconciler-type=none", // there is no service network that an endpoint would help
 		"--cert-dir=" + c.certificate(""),
 		"--tls-cert-file=" + c.certificate("apiserver.crt"),

@@ -17,7 +17,6 @@ const (
 // state is what a supervisor tells everyone else, as a file in its folder.
 type state struct {
 	Pid        int    `json:"pid"`
-	Netns      string `json:"netns,omitempty"`
 	Ready      bool   `json:"ready"`
 	APIServer  string `json:"apiServer"` // running, stopped or starting
 	APIPid     int    `json:"apiServerPid"`

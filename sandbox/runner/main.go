@@ -16,8 +16,8 @@ import (
 const overview = `A real Kubernetes control plane on this machine, with simulated nodes and pods.
 
 Usage:
-  sandbox run [--netns] [--nodes N] -- COMMAND...   start one, run COMMAND in it, stop it
-  sandbox up [--netns] [--nodes N] [--dir DIR]      start one that stays
+  sandbox run [--nodes N] -- COMMAND...             start one, run COMMAND in it, stop it
+  sandbox up [--nodes N] [--dir DIR]                start one that stays
   sandbox exec [--dir DIR] -- COMMAND...            run COMMAND in the one that is up
   sandbox shell [--dir DIR]                         the same with your shell
   sandbox env [--dir DIR]                           print its environment for eval
@@ -36,9 +36,6 @@ type exit struct {
 }
 
 func (e exit) Error() string { return e.message }
-
-// Tests read this code as "skipped": network namespaces are not to be had here.
-const exitNoNetns = 77
 
 func usage(format string, values ...any) error {
 	return exit{2, fmt.Sprintf(format, values...)}

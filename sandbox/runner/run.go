@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-const runHelp = `Usage: sandbox run [--netns] [--nodes N] -- COMMAND...
+const runHelp = `Usage: sandbox run [--nodes N] -- COMMAND...
 
 Start a control plane, run COMMAND in it, stop it, and end with COMMAND's exit
 code (128+n when signal n ended it). Nothing stays, also when this is killed.
@@ -120,11 +120,8 @@ func (s *site) command(dir string, running state, words []string) (*exec.Cmd, er
 	if err != nil {
 		return nil, startFailure(words[0], err)
 	}
-	line := inNetns(running.Netns, append([]string{path}, words[1:]...))
-	child := exec.Command(line[0], line[1:]...)
-	if running.Netns == "" {
-		child.Args[0] = words[0]
-	}
+	child := exec.Command(path, words[1:]...)
+	child.Args[0] = words[0]
 	child.Env = environment
 	return child, nil
 }

@@ -20,7 +20,6 @@ import (
 // sandbox is a started supervisor, seen from the process that started it.
 type sandbox struct {
 	dir        string
-	netns      string
 	supervisor *exec.Cmd
 	lifeline   io.WriteCloser
 	report     *bufio.Scanner
@@ -45,14 +44,8 @@ func (s *site) start(o options) (*sandbox, error) {
 		return nil, err
 	}
 	b := &sandbox{dir: o.dir}
-	if o.netns {
-		if b.netns, err = newNetns(); err != nil {
-			removeFolder(o.dir)
-			return nil, err
-		}
-	}
 	if err := b.launch(s, o, charts); err != nil {
-		b.sweep()
+		removeFolder(b.dir)
 		return nil, err
 	}
 	return b, nil
@@ -73,10 +66,7 @@ func (b *sandbox) launch(s *site, o options, charts string) error {
 		return err
 	}
 	defer writer.Close()
-	command := inNetns(b.netns, []string{
-		self, s.source, "supervise", "--dir", b.dir, "--nodes", strconv.Itoa(o.nodes), "--charts", charts, "--namespace", b.netns,
-	})
-	b.supervisor = exec.Command(command[0], command[1:]...)
+	b.supervisor = exec.Command(self, s.source, "supervise", "--dir", b.dir, "--nodes", strconv.Itoa(o.nodes), "--charts", charts)
 	b.supervisor.Stdout, b.supervisor.Stderr = log, log
 	b.supervisor.ExtraFiles = []*os.File{writer}
 	// A session of its own: what is typed at the terminal is for the command.
@@ -139,13 +129,7 @@ func (b *sandbox) stop() {
 		_ = b.supervisor.Process.Kill()
 		<-ended
 	}
-	b.sweep()
-}
-
-// sweep removes what a supervisor that was killed could not.
-func (b *sandbox) sweep() {
-	deleteNetns(b.netns)
-	removeFolder(b.dir)
+	removeFolder(b.dir) // what a supervisor that was killed could not
 }
 
 const temporaryPrefix = "kubectl-milvus-sandbox-"
@@ -163,8 +147,7 @@ func temporaryDir() (string, error) {
 		}
 		// A young one may be about to take its lock.
 		if time.Since(info.ModTime()) > time.Minute && !locked(dir) && owned(info) {
-			abandoned, _ := readState(dir)
-			(&sandbox{dir: dir, netns: abandoned.Netns}).sweep()
+			removeFolder(dir)
 		}
 	}
 	random := make([]byte, 4)

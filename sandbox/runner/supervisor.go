@@ -56,11 +56,10 @@ type supervisor struct {
 
 func superviseCommand(here *site, arguments []string) error {
 	var o options
-	var netns, charts string
+	var charts string
 	_, done, err := parse("supervise", superviseHelp, arguments, func(flags *flag.FlagSet) {
 		o.dirFlag(flags, "")
 		flags.IntVar(&o.nodes, "nodes", 3, "number of nodes")
-		flags.StringVar(&netns, "namespace", "", "the network namespace this already runs in")
 		flags.StringVar(&charts, "charts", "", "folder of the chart repository")
 	})
 	if err != nil || done {
@@ -77,10 +76,13 @@ func superviseCommand(here *site, arguments []string) error {
 	if err != nil {
 		return err
 	}
+	if err := os.Chdir(o.dir); err != nil { // see egressSocket
+		return err
+	}
 	s := &supervisor{
 		site: here, built: built, dir: o.dir,
 		plane:    &controlPlane{dir: o.dir, stages: filepath.Join(here.source, "stages"), nodes: o.nodes},
-		state:    state{Pid: os.Getpid(), Netns: netns, Charts: charts, APIServer: "starting"},
+		state:    state{Pid: os.Getpid(), Charts: charts, APIServer: "starting"},
 		parts:    map[string]*part{},
 		ended:    make(chan *part, 16),
 		signals:  make(chan os.Signal, 16),
@@ -95,6 +97,9 @@ func superviseCommand(here *site, arguments []string) error {
 		close(s.lifeline)
 	}()
 
+	if err := serveEgress(s.plane); err != nil {
+		return err
+	}
 	err = s.start()
 	for attempt := 1; err != nil && attempt < 4 && strings.Contains(err.Error(), "address already in use"); attempt++ {
 		s.killParts()
@@ -290,7 +295,6 @@ func (s *supervisor) clear() {
 		_ = syscall.Kill(-s.attached, syscall.SIGKILL)
 	}
 	s.killParts()
-	deleteNetns(s.state.Netns)
 	removeFolder(s.dir)
 }
 

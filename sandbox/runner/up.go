@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-const upHelp = `Usage: sandbox up [--netns] [--nodes N] [--dir DIR]
+const upHelp = `Usage: sandbox up [--nodes N] [--dir DIR]
 
 Start a control plane that stays until "sandbox down", in target/sandbox of the
 checkout or in DIR. What a crash left in there is removed first.
@@ -86,11 +86,10 @@ func vacate(dir string) error {
 	}
 	entries, err := os.ReadDir(dir)
 	if err == nil && len(entries) > 0 {
-		abandoned, err := readState(dir)
-		if err != nil {
+		if _, err := readState(dir); err != nil {
 			return fmt.Errorf("%s holds something else", dir)
 		}
-		(&sandbox{dir: dir, netns: abandoned.Netns}).sweep()
+		removeFolder(dir)
 	}
 	return os.MkdirAll(dir, 0o755)
 }
@@ -122,7 +121,7 @@ func downCommand(here *site, arguments []string) error {
 			awaitUnlocked(o.dir, 5*time.Second)
 		}
 	}
-	(&sandbox{dir: o.dir, netns: left.Netns}).sweep()
+	removeFolder(o.dir)
 	return nil
 }
 
@@ -178,9 +177,7 @@ func (s *site) become(dir string, words []string) error {
 
 const envHelp = `Usage: eval "$(sandbox env [--dir DIR])"
 
-Print the environment of the sandbox that is up, for a shell. With --netns only
-exec and shell can enter.
-
+Print the environment of the sandbox that is up, for a shell.
 `
 
 func envCommand(here *site, arguments []string) error {
@@ -191,9 +188,6 @@ func envCommand(here *site, arguments []string) error {
 	running, err := readRunning(o.dir)
 	if err != nil {
 		return err
-	}
-	if running.Netns != "" {
-		return fmt.Errorf("this one has a network namespace; exec and shell enter it")
 	}
 	for _, variable := range here.ownEnvironment(o.dir, running) {
 		name, value, _ := strings.Cut(variable, "=")
