@@ -108,6 +108,13 @@ impl Sandbox {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// Runs a script before every `helm upgrade` that is not a dry run, and for
+    /// the rest is Helm itself.
+    pub fn before_upgrade(&self, script: &str) {
+        let case = format!("case \" $* \" in *dry-run*) ;; ' upgrade '*) {script};; esac");
+        self.wrap("helm", &format!("{case}\nexec \"$REAL\" \"$@\""));
+    }
+
     /// Puts the program itself back.
     pub fn unwrap(&self, name: &str) {
         let path = self.bin().join(name);
@@ -130,6 +137,9 @@ impl Sandbox {
             // The official repository is out of reach; loopback is exempt.
             ("HTTPS_PROXY", PathBuf::from("http://127.0.0.1:1")),
             ("COLUMNS", PathBuf::from("120")),
+            // The gate between steps down: 30 s for people, as long as a test
+            // that is about something else can spare here.
+            ("KUBECTL_MILVUS_SETTLE", PathBuf::from("0s")),
             ("LANG", PathBuf::from("C.UTF-8")),
         ]
         .into_iter()
