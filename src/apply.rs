@@ -174,6 +174,15 @@ fn elsewhere(exec: &Exec, target: &Target, name: &str, proven: &Proven<'_>) -> R
     Ok(moved)
 }
 
+/// Someone else's revision in the middle of a run.
+#[must_use]
+pub fn overtaken(exec: &Exec, target: &Target, name: &str, expected: u64) -> Failure {
+    match exec.read(&helm::history(target, name), helm::read_history) {
+        Ok(found) => superseded(target, name, expected, &found),
+        Err(failed) => release_failure(&failed, target, name),
+    }
+}
+
 fn superseded(target: &Target, name: &str, expected: u64, found: &helm::Revision) -> Failure {
     let helm::Revision { revision, status, updated, description } = found;
     Failure::new(

@@ -34,9 +34,6 @@ use crate::ui::Ui;
 use crate::verdict::{Expected, Until};
 use crate::verify::{End, Follower};
 
-/// How many revisions Helm keeps unless it is told otherwise.
-const HELM_HISTORY: u64 = 10;
-
 /// How often a round may begin anew because a count moved between its proof and
 /// its upgrade. An autoscaler moves every 15 s at most; more than this is a
 /// fight that nobody wins.
@@ -61,6 +58,7 @@ pub fn scale(
         source: None,
         settled: false,
         gate: None,
+        left_behind: None,
         anew: 0,
         noted: BTreeSet::new(),
         report: ScaleReport::new(&target.namespace),
@@ -94,6 +92,9 @@ struct Run<'a> {
     settled: bool,
     /// The gate, once it was asked.
     gate: Option<Gate>,
+    /// What the last step left behind: the release's revision, and the counts
+    /// of its components' Deployments.
+    left_behind: Option<(u64, Vec<Expected>)>,
     /// How often a round has begun anew.
     anew: u32,
     /// What has been said about the upgrades: once in a run is enough.
@@ -111,6 +112,7 @@ impl Run<'_> {
                 observe(self.exec, self.target, &wish, &components).map_err(|failure| self.or_interrupted(failure))?;
             // From the second round on it is this release, whatever else comes.
             wish = ReleaseWish::Named(observed.release.name.clone());
+            self.not_overtaken(&observed)?;
             self.report.saw(&observed.release);
             let goal = self.goal(&observed)?;
             let decision = decide::next(&goal, &observed, self.request.pace)
@@ -202,6 +204,7 @@ impl Run<'_> {
             }
             Applied::Revision(revision, moved) => {
                 self.report.applied(revision);
+                self.left_behind = Some((revision, expected.to_vec()));
                 for what in moved {
                     self.ui.note(&format!("  {what}"));
                 }
@@ -371,11 +374,38 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Whether the release and its counts are as the last step left them. If
+    /// someone else changed them in the middle of a run, that is their wish
+    /// against this one: it is for people to decide.
+    fn not_overtaken(&self, observed: &Observed) -> Result<(), Failure> {
+        let Some((revision, expected)) = &self.left_behind else { return Ok(()) };
+        if observed.release.revision != *revision {
+            return Err(apply::overtaken(self.exec, self.target, &observed.release.name, *revision));
+        }
+        for (name, count) in expected.iter().flat_map(|one| &one.deployments) {
+            let live = observed.deployments.iter().find(|live| live.name == *name);
+            if let Some(live) = live.filter(|live| live.wanted != *count) {
+                let by = live.counted_by.as_ref().map_or(String::new(), |by| format!(" {by}"));
+                return Err(Failure::new(
+                    "superseded",
+                    format!(
+                        "Deployment `{name}` was set from {count} to {}{by} in the middle of this run, in {}",
+                        live.wanted,
+                        self.place()
+                    ),
+                )
+                .hint(self.ways()));
+            }
+        }
+        Ok(())
+    }
+
     /// A run of many steps must not push the revision before it out of Helm's
     /// history: that is where a user would go back to.
     fn history_max(&self) -> Option<u64> {
+        let kept = self.target.helm_history();
         let steps = u64::try_from(self.report.steps_total).unwrap_or(u64::MAX);
-        (steps + 2 > HELM_HISTORY).then_some(steps + HELM_HISTORY)
+        (kept > 0 && steps + 2 > kept).then_some(steps + kept)
     }
 
     fn follower(&self, observed: &Observed, components: &[ComponentRef]) -> Follower {

@@ -55,6 +55,7 @@ pub struct Target {
     kubectl: Vec<String>,
     typed: Vec<String>,
     storage: Option<&'static str>,
+    history: u64,
 }
 
 impl Target {
@@ -89,8 +90,14 @@ impl Target {
             return Err(Failure::usage(format!("`{namespace}` is not the name of a namespace")));
         }
 
-        let mut target =
-            Self { namespace, helm: Vec::new(), kubectl: Vec::new(), typed: Vec::new(), storage: storage(environment) };
+        let mut target = Self {
+            namespace,
+            helm: Vec::new(),
+            kubectl: Vec::new(),
+            typed: Vec::new(),
+            storage: storage(environment),
+            history: history(environment),
+        };
         let groups = if connection.as_groups.is_empty() {
             // Helm repeats the list inside itself: `g1,g2,g1,g2`.
             let mut groups: Vec<String> = Vec::new();
@@ -145,6 +152,12 @@ impl Target {
     #[must_use]
     pub fn helm_storage(&self) -> Option<&'static str> {
         self.storage
+    }
+
+    /// How many revisions Helm keeps; 0 means all of them.
+    #[must_use]
+    pub fn helm_history(&self) -> u64 {
+        self.history
     }
 
     /// Flags for helm, the namespace among them.
@@ -259,6 +272,11 @@ impl Kubeconfig {
         }
         Ok(())
     }
+}
+
+/// Helm keeps 10 revisions unless `HELM_MAX_HISTORY` says otherwise.
+fn history(environment: &Environment) -> u64 {
+    environment.get("HELM_MAX_HISTORY").and_then(|count| count.parse().ok()).unwrap_or(10)
 }
 
 /// Where Helm keeps its releases: `HELM_DRIVER` chooses, and reaches Helm.
