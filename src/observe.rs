@@ -83,8 +83,8 @@ pub fn observe(
     };
     let deployments = deployments?;
     if release.chart.name != "milvus" {
-        let inside =
-            read_manifest(exec, target, &name, release.revision).is_ok_and(|(_, declared)| !declared.is_empty());
+        let inside = read_manifest(exec, target, &name, release.revision)
+            .is_ok_and(|manifest| manifest::declared(&manifest, &name).is_ok_and(|declared| !declared.is_empty()));
         return Err(not_milvus(&release.name, target, &release.chart, inside));
     }
     let labels: Vec<&str> = components.iter().map(|c| c.label).collect();
@@ -97,25 +97,30 @@ pub fn observe(
         let rendered = read_manifest(exec, target, &name, release.revision);
         (rendered, joined(pods))
     });
-    let (mut manifest, mut declared) = rendered?;
+    let mut manifest = rendered?;
     let mut failed = Vec::new();
     if release.status == Status::Failed {
         let basis = last_deployed(exec, target, &name)?;
-        let read = read_manifest(exec, target, &name, basis)?;
-        failed = beyond_counts(&read.0, &manifest).map_err(|reason| {
-            Failure::new("unprovable", format!("the manifests of release `{name}` are not readable")).because(reason)
-        })?;
-        (manifest, declared) = read;
+        // What failed need not even be Kubernetes objects that make sense.
+        let last_good = read_manifest(exec, target, &name, basis)?;
+        failed = beyond_counts(&last_good, &manifest).map_err(|reason| unreadable(&name, target, reason))?;
+        manifest = last_good;
     }
+    let declared = manifest::declared(&manifest, &name).map_err(|reason| unreadable(&name, target, reason))?;
     Ok(Observed { release, manifest, failed, declared, deployments, pods: pods? })
 }
 
-fn read_manifest(exec: &Exec, target: &Target, name: &str, revision: u64) -> Result<(String, Vec<Declared>), Failure> {
-    exec.read(&helm::manifest(target, name, revision), |output| {
-        let manifest = helm::read_text(output)?;
-        manifest::declared(&manifest, name).map(|declared| (manifest, declared))
-    })
-    .map_err(|failed| release_failure(&failed, target, name))
+fn read_manifest(exec: &Exec, target: &Target, name: &str, revision: u64) -> Result<String, Failure> {
+    exec.read(&helm::manifest(target, name, revision), helm::read_text)
+        .map_err(|failed| release_failure(&failed, target, name))
+}
+
+fn unreadable(name: &str, target: &Target, reason: String) -> Failure {
+    Failure::new(
+        "unprovable",
+        format!("the manifest of release `{name}` in namespace `{}` is not readable", target.namespace),
+    )
+    .because(reason)
 }
 
 /// The revision whose values an upgrade reuses.

@@ -27,6 +27,8 @@ pub struct Proof {
     pub against_release: Vec<Difference>,
     /// What the upgrade would overwrite in the cluster.
     pub against_cluster: Vec<Difference>,
+    /// A live count that is another than when the round looked at it.
+    pub moved: Option<String>,
     /// Finished Jobs that only an installation renders: they go, and nothing
     /// runs again.
     pub finished_jobs: Vec<String>,
@@ -87,7 +89,8 @@ pub fn prove(
     let mut against_release = manifest::difference(&released, &rendered);
     against_release.retain(|difference| {
         let gone_job = difference.change == Change::Removed && difference.object.kind == "Job";
-        if gone_job && live.get(&difference.object).is_none_or(is_finished) {
+        let live = live.get(&ObjectId { namespace: None, ..difference.object.clone() });
+        if gone_job && live.is_none_or(is_finished) {
             finished_jobs.push(difference.object.name.clone());
             return false;
         }
@@ -95,12 +98,21 @@ pub fn prove(
     });
     let mut against_cluster = overwritten(exec, target, observed.release.apply, &rendered, &live, permitted)?;
     against_cluster.retain(|difference| !against_release.iter().any(|known| same_place(known, difference)));
+    let moved = live.iter().find_map(|(id, object)| moved_since(observed, id, object));
     let generations = live
         .iter()
         .filter(|(id, _)| id.is_workload())
         .filter_map(|(id, object)| Some((id.clone(), object.pointer("/metadata/generation")?.as_i64()?)))
         .collect();
-    Ok(Proof { against_release, against_cluster, finished_jobs, autoscalers, generations })
+    Ok(Proof { against_release, against_cluster, moved, finished_jobs, autoscalers, generations })
+}
+
+/// The order was made from counts that the round saw; one that moved since then
+/// would be taken back.
+fn moved_since(observed: &Observed, id: &ObjectId, live: &Value) -> Option<String> {
+    let then = observed.deployments.iter().find(|then| id.kind == "Deployment" && then.name == id.name)?;
+    let now = live.pointer("/spec/replicas")?.as_u64()?;
+    (now != u64::from(then.wanted)).then(|| format!("{id} was set to {now} meanwhile"))
 }
 
 /// A count that the chart does not read would change nothing, without a word:

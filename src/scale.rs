@@ -157,6 +157,10 @@ impl Run<'_> {
         let history = self.history_max();
         let departure = self.departure(step, observed)?;
         let (source, proof, origin) = self.proven(observed, &order, history, &Self::rights_of(&departure))?;
+        if let Some(what) = &proof.moved {
+            self.begin_anew(what.clone())?;
+            return Ok(None);
+        }
         self.autoscaled(&proof, step, observed)?;
         self.report.proof(&order, &proof, observed);
         let upgrade = order.upgrade(&observed.release, &source, history);

@@ -13,6 +13,7 @@ use crate::handover::Departure;
 use crate::helm;
 use crate::kubectl;
 use crate::manifest::{Difference, ObjectId, Objects};
+use crate::objection::{self, Origin};
 use crate::observe::{Observed, read_workloads};
 use crate::order::Order;
 use crate::prove::{self, Proof};
@@ -33,7 +34,14 @@ impl Run<'_> {
         let order = Order::of(&unchanged, observed, released).map_err(|refusal| self.refused(&refusal, observed))?;
         let history = self.history_max();
         let upgrade = order.upgrade(&observed.release, source, history);
+        // What is new in each render would come back in the next one.
+        if !prove::unstable(self.exec, self.target, &upgrade)?.is_empty() {
+            return Err(objection::refusal(proof, Origin::Unstable, &self.at(observed), &self.command(|c| c.to)));
+        }
         let own = prove::prove(self.exec, self.target, observed, &upgrade, &order.permitted, &[])?;
+        if let Some(what) = own.moved {
+            return self.begin_anew(what);
+        }
         let listed = proof.others();
         if let Some(new) = own.others().iter().find(|other| !is_listed(&listed, other)) {
             return Err(Failure::new("side-effects", "what else would change is not what it was a moment ago")
