@@ -103,13 +103,13 @@ impl Gate {
         }
     }
 
-    /// What the gate looks at, as the report names it, once it was asked.
+    /// What the gate looks at, as the report names it, once a source has said
+    /// that all is well.
     #[must_use]
-    pub fn name(&self) -> &'static str {
-        match (&self.chosen, self.sources) {
-            (_, Sources::None) => "none",
-            (Some(Chosen::Source(source, _)), _) => source.name,
-            (Some(Chosen::Pods) | None, _) => "pods only",
+    pub fn name(&self) -> Option<&'static str> {
+        match self.chosen.as_ref()? {
+            Chosen::Source(source, _) => Some(source.name),
+            Chosen::Pods => Some("pods only"),
         }
     }
 

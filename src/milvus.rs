@@ -157,7 +157,7 @@ fn availability(before: &Answers, now: &Answers) -> Option<Health> {
     Some(if emptied == 0 {
         Health::Well
     } else {
-        Health::Unwell(format!("{emptied} replicas still have a node that is being emptied"))
+        Health::Unwell(format!("replicas with a node that is being emptied: {emptied}"))
     })
 }
 
@@ -240,9 +240,9 @@ fn metrics(_: &Answers, now: &Answers) -> Option<Health> {
         .filter_map(|kind| sum(text, "milvus_querycoord_task_num", &format!("querycoord_task_type=\"{kind}\"")))
         .sum::<f64>();
     Some(if emptied > 0.0 {
-        Health::Unwell(format!("{emptied} nodes are being emptied"))
+        Health::Unwell(format!("nodes that are being emptied: {emptied}"))
     } else if moving > 0.0 {
-        Health::Unwell(format!("{moving} moves of segments or channels are under way"))
+        Health::Unwell(format!("moves of segments or channels under way: {moving}"))
     } else {
         Health::Well
     })

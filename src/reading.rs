@@ -2,6 +2,7 @@
 //! may see Deployments and not autoscalers. The four cases are kept apart all
 //! the way, so that "may not look" is never taken for "is not there".
 
+use crate::error::plain;
 use crate::exec::CallFailure;
 use crate::kubectl;
 
@@ -37,7 +38,10 @@ impl<T> Reading<T> {
             Err(failed) => match kubectl::meaning(&failed) {
                 kubectl::Meaning::Forbidden => Self::Forbidden(needs),
                 kubectl::Meaning::NotFound => Self::Absent,
-                _ => Self::Unclear(failed.to_string()),
+                _ => Self::Unclear(match failed.stderr().lines().last() {
+                    Some(said) => plain(said),
+                    None => failed.to_string(),
+                }),
             },
         }
     }

@@ -101,8 +101,10 @@ impl Run<'_> {
         for why in gate.unreadable() {
             self.ui.note(&format!("  could not be asked: {why}"));
         }
-        self.report.gate = Some(gate.name().to_owned());
-        self.ui.note(&format!("  the gate asks: {}", gate.name()));
+        if let Some(name) = gate.name() {
+            self.ui.note(&format!("  the gate asks: {name}"));
+            self.report.gate = Some(name.to_owned());
+        }
         let opened = match opened {
             Opened::Shut(why) => Err(Failure::new(
                 "unhealthy-before",
