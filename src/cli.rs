@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::decide::Pace;
 use crate::handover::Grace;
@@ -35,7 +35,6 @@ pub enum Command {
 /// pods are Ready and none is terminating, or says why not.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line; `request` makes enums of them")]
-#[command(after_help = SCALE_EXAMPLES, after_long_help = SCALE_AFTER)]
 pub struct Scale {
     /// The release, and targets: COMPONENT=COUNT
     ///
@@ -43,7 +42,7 @@ pub struct Scale {
     /// any usual spelling (querynode, query-node, qn). COUNT is 3, +2 or -1;
     /// with resource groups it is the count of each group. Without RELEASE, the
     /// only Milvus release of the namespace is used.
-    #[arg(value_name = "[RELEASE] COMPONENT=COUNT", required = true)]
+    #[arg(value_name = "RELEASE|COMPONENT=COUNT", required = true)]
     pub words: Vec<String>,
 
     /// Where the installed chart is: a name such as milvus/milvus, a folder, a .tgz, oci://...
@@ -109,20 +108,27 @@ pub struct Scale {
     pub connection: Connection,
 }
 
-const SCALE_EXAMPLES: &str = "\
+/// The command line of a program of this name: `kubectl milvus`, `helm milvus`.
+#[must_use]
+pub fn command(name: &str) -> clap::Command {
+    let examples = format!(
+        "\
 Examples:
-  kubectl milvus scale querynode=3                   the only Milvus release of the namespace
-  kubectl milvus scale my-release querynode=+2       two more than now
-  kubectl milvus scale my-release qn=5 dn=3 -n prod  two components in one upgrade
-  kubectl milvus scale my-release proxy=2 --dry-run  what would be done";
+  {name} scale querynode=3                   the only Milvus release of the namespace
+  {name} scale my-release querynode=+2       two more than now
+  {name} scale my-release qn=5 dn=3 -n prod  two components in one upgrade
+  {name} scale my-release proxy=2 --dry-run  what would be done"
+    );
+    let scale = |scale: clap::Command| {
+        scale
+            .override_usage(format!("{name} scale [OPTIONS] [RELEASE] COMPONENT=COUNT..."))
+            .after_help(examples.clone())
+            .after_long_help(format!("{examples}\n\n{EXIT_CODES}"))
+    };
+    Arguments::command().bin_name(name).mut_subcommand("scale", scale)
+}
 
-const SCALE_AFTER: &str = "\
-Examples:
-  kubectl milvus scale querynode=3                   the only Milvus release of the namespace
-  kubectl milvus scale my-release querynode=+2       two more than now
-  kubectl milvus scale my-release qn=5 dn=3 -n prod  two components in one upgrade
-  kubectl milvus scale my-release proxy=2 --dry-run  what would be done
-
+const EXIT_CODES: &str = "\
 Exit codes:
   0    done and verified (with --no-wait: applied), or nothing to change
   1    refused or failed, and nothing was changed
@@ -234,8 +240,7 @@ mod tests {
 
     #[test]
     fn the_arguments_are_well_formed() {
-        use clap::CommandFactory;
-        Arguments::command().debug_assert();
+        command("kubectl milvus").debug_assert();
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub mod ui;
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use clap::{ColorChoice, CommandFactory, FromArgMatches};
+use clap::{ColorChoice, FromArgMatches};
 use jiff::Timestamp;
 
 use crate::cli::{Arguments, Command, Output, Printing};
@@ -121,7 +121,7 @@ fn prepare(
 /// Usage lines name the program as the user calls it.
 fn parse(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> Result<Arguments, clap::Error> {
     let name = if environment.is_helm_plugin() { "helm milvus" } else { "kubectl milvus" };
-    let mut command = Arguments::command().bin_name(name);
+    let mut command = cli::command(name);
     let matches = command.try_get_matches_from_mut(arguments)?;
     Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
