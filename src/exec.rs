@@ -11,7 +11,7 @@ use duct::{Expression, Handle, ReaderHandle};
 
 use crate::error::Failure;
 use crate::invocation::{Change, Invocation, Program, Query};
-use crate::signals::{Interrupt, Signals};
+use crate::signals::{Interrupt, Listening, Signals};
 use crate::target::Environment;
 
 /// Runs the programs that were found, and nothing else.
@@ -128,8 +128,8 @@ impl Exec {
             .map_err(|failed| CallFailure::NotStarted { line: line.clone(), reason: failed.to_string() })?;
         let child = Arc::new(child);
         let weak = Arc::downgrade(&child);
-        self.signals.each(move |_| weak.upgrade().is_some_and(|child| child.kill().is_ok()));
-        Ok(Stream { child, line })
+        let listening = self.signals.each(move |_| weak.upgrade().is_some_and(|child| child.kill().is_ok()));
+        Ok(Stream { child, line, _listening: listening })
     }
 
     /// Runs a changing call to its end and returns its standard output. It has
@@ -144,7 +144,7 @@ impl Exec {
         let child = Arc::new(in_own_group(&expression).start().map_err(not_started)?);
         let weak = Arc::downgrade(&child);
         let seen_before = std::sync::atomic::AtomicBool::new(false);
-        self.signals.each(move |signal| {
+        let _listening = self.signals.each(move |signal| {
             let Some(child) = weak.upgrade() else { return false };
             let again = seen_before.swap(true, std::sync::atomic::Ordering::SeqCst);
             if again || signal == Interrupt::Terminate {
@@ -197,6 +197,7 @@ const STRAYS: [&str; 10] = [
 pub struct Stream {
     child: Arc<ReaderHandle>,
     line: String,
+    _listening: Listening,
 }
 
 impl Stream {

@@ -1,6 +1,7 @@
 //! Ctrl-C, SIGTERM and a closed terminal, as messages: whoever waits, waits on
 //! a channel, and hears a signal there like anything else.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -37,7 +38,26 @@ pub struct Signals {
 #[derive(Default)]
 struct State {
     first: Option<Interrupt>,
-    listeners: Vec<Box<dyn Fn(Interrupt) -> bool + Send>>,
+    listeners: BTreeMap<u64, Listener>,
+    next: u64,
+}
+
+type Listener = Box<dyn Fn(Interrupt) -> bool + Send>;
+
+/// Someone who listens, until this is dropped: runs last for hours, and what
+/// ended long ago must not be kept for the next signal.
+#[must_use]
+pub struct Listening {
+    state: Arc<Mutex<State>>,
+    id: u64,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let listener = self.state.lock().unwrap_or_else(PoisonError::into_inner).listeners.remove(&self.id);
+        // Not under the lock: it may own something that ends with it.
+        drop(listener);
+    }
 }
 
 impl Signals {
@@ -76,20 +96,25 @@ impl Signals {
     /// receiver, beginning with one that came before.
     pub fn forward<T: Send + 'static>(&self, to: Sender<T>, event: impl Fn(Interrupt) -> T + Send + 'static) {
         if self.first().is_none_or(|earlier| to.send(event(earlier)).is_ok()) {
-            self.each(move |signal| to.send(event(signal)).is_ok());
+            // It goes when there is no receiver any more.
+            std::mem::forget(self.each(move |signal| to.send(event(signal)).is_ok()));
         }
     }
 
     /// Calls `listener` for every signal from now on, for as long as it
-    /// returns `true`.
-    pub fn each(&self, listener: impl Fn(Interrupt) -> bool + Send + 'static) {
-        self.lock().listeners.push(Box::new(listener));
+    /// returns `true` and what is returned here is kept.
+    pub fn each(&self, listener: impl Fn(Interrupt) -> bool + Send + 'static) -> Listening {
+        let mut state = self.lock();
+        let id = state.next;
+        state.next += 1;
+        state.listeners.insert(id, Box::new(listener));
+        Listening { state: Arc::clone(&self.state), id }
     }
 
     fn tell(&self, signal: Interrupt) {
         let mut state = self.lock();
         state.first.get_or_insert(signal);
-        state.listeners.retain(|listener| listener(signal));
+        state.listeners.retain(|_, listener| listener(signal));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -101,6 +126,18 @@ impl Signals {
 mod tests {
     use super::*;
     use std::sync::mpsc;
+
+    #[test]
+    fn who_does_not_listen_any_more_is_forgotten() {
+        let signals = Signals::default();
+        for _ in 0..100 {
+            drop(signals.each(|_| true));
+        }
+        let kept = signals.each(|_| true);
+        assert_eq!(signals.lock().listeners.len(), 1);
+        drop(kept);
+        assert!(signals.lock().listeners.is_empty());
+    }
 
     #[test]
     fn the_first_signal_is_kept_and_every_one_is_heard() {
