@@ -271,6 +271,18 @@ pub fn meaning(failure: &CallFailure) -> Meaning {
     }
 }
 
+/// The verb and the resource that the API server denies first, as `kubectl auth
+/// can-i` takes them: `list`, `deployments.apps`.
+#[must_use]
+pub fn denied(stderr: &str) -> Option<(String, String)> {
+    let (_, said) = stderr.split_once("\" cannot ")?;
+    let (verb, said) = said.split_once(" resource \"")?;
+    let (resource, said) = said.split_once("\" in API group \"")?;
+    let (group, _) = said.split_once('"')?;
+    let dot = if group.is_empty() { "" } else { "." };
+    Some((plain(verb), plain(&format!("{resource}{dot}{group}"))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,6 +295,16 @@ mod tests {
             ..Connection::default()
         };
         Target::resolve(&connection, &Environment::default()).unwrap()
+    }
+
+    #[test]
+    fn what_the_server_denies_is_read_from_its_words() {
+        let said = r#"Error from server (Forbidden): configmaps "rel-milvus" is forbidden: User "jane" cannot get resource "configmaps" in API group "" in the namespace "n"
+Error from server (Forbidden): deployments.apps is forbidden: User "jane" cannot list resource "deployments" in API group "apps" in the namespace "n""#;
+        assert_eq!(denied(said), Some(("get".into(), "configmaps".into())));
+        let second = said.lines().nth(1).unwrap();
+        assert_eq!(denied(second), Some(("list".into(), "deployments.apps".into())));
+        assert_eq!(denied("Error from server (Forbidden): no"), None);
     }
 
     #[test]

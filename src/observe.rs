@@ -301,6 +301,8 @@ pub fn cluster_failure(failed: &CallFailure, verb: &str, resource: &str, target:
     let namespace = &target.namespace;
     match kubectl::meaning(failed) {
         kubectl::Meaning::Forbidden => {
+            let named = || (verb.to_owned(), resource.to_owned());
+            let (verb, resource) = kubectl::denied(failed.stderr()).unwrap_or_else(named);
             Failure::new("forbidden", format!("you may not {verb} `{resource}` in namespace `{namespace}`"))
                 .because_said(failed.stderr())
                 .hint(format!("kubectl auth can-i {verb} {resource}{}", target.hint_flags()))
