@@ -46,8 +46,9 @@ pub struct Gate {
     settle: Duration,
     version: Option<Version>,
     chosen: Option<Chosen>,
-    /// What could not be read, and why; said once.
-    unreadable: Vec<String>,
+    /// Better sources that are not asked: unreadable, or not well although a
+    /// lesser one is. Said once, with the reason.
+    passed_over: Vec<String>,
     /// Restarts by UID when the gate was last open.
     restarts: BTreeMap<String, u32>,
     signals: Receiver<Interrupt>,
@@ -97,7 +98,7 @@ impl Gate {
             // Of several images the oldest decides what is there to ask.
             version: versions.min(),
             chosen: None,
-            unreadable: Vec::new(),
+            passed_over: Vec::new(),
             restarts: BTreeMap::new(),
             signals: receiver,
         }
@@ -113,10 +114,10 @@ impl Gate {
         }
     }
 
-    /// What could not be read of better sources.
+    /// The better sources that are not asked, and why.
     #[must_use]
-    pub fn unreadable(&self) -> &[String] {
-        &self.unreadable
+    pub fn passed_over(&self) -> &[String] {
+        &self.passed_over
     }
 
     /// Waits until the gate has been open for as long as it has to be.
@@ -220,7 +221,7 @@ impl Gate {
     /// that says no is believed.
     fn choose(&mut self, pods: &[Pod]) -> Option<String> {
         let mut unwell = None;
-        let mut unreadable = Vec::new();
+        let mut passed_over = Vec::new();
         for source in SOURCES.iter().filter(|source| self.version.is_none_or(|version| version >= source.since)) {
             let reading = self.ask(source, pods);
             let said = match &reading {
@@ -230,17 +231,21 @@ impl Gate {
             match (reading, said) {
                 (Reading::Known(now), Some(Health::Well)) => {
                     self.chosen = Some(Chosen::Source(source, now));
-                    self.unreadable = unreadable;
+                    self.passed_over = passed_over;
                     return None;
                 }
                 (_, Some(Health::Unwell(why))) => {
-                    unwell.get_or_insert_with(|| format!("{}: {why}", source.name));
+                    let why = format!("{}: {why}", source.name);
+                    passed_over.push(why.clone());
+                    unwell.get_or_insert(why);
                 }
-                (Reading::Known(_), None) => unreadable.push(format!("{}: its answer was not understood", source.name)),
-                (other, _) => unreadable.push(format!("{}: {}", source.name, reason(&other))),
+                (Reading::Known(_), None) => {
+                    passed_over.push(format!("{}: its answer was not understood", source.name))
+                }
+                (other, _) => passed_over.push(format!("{}: {}", source.name, reason(&other))),
             }
         }
-        self.unreadable = unreadable;
+        self.passed_over = passed_over;
         if unwell.is_none() {
             self.chosen = Some(Chosen::Pods);
         }
@@ -294,7 +299,7 @@ impl Gate {
             return candidates.into_iter().next();
         }
         let active = |pod: &&Pod| {
-            let path = milvus::active_path(&pod.component);
+            let path = milvus::active_path(milvus::role(&pod.component, self.version));
             matches!(self.get(&pod.name, &path), Reading::Known(_))
         };
         candidates.into_iter().find(active)

@@ -56,6 +56,12 @@ pub struct Departure {
 }
 
 impl Departure {
+    /// Whether nobody is asked to leave, since somebody was already.
+    #[must_use]
+    pub fn finishes_another(&self) -> bool {
+        self.leaving.is_empty() && !self.replacements.is_empty()
+    }
+
     /// How the pods of this step leave. Pods that are not Ready hold nothing,
     /// and Kubernetes takes them first by itself: they need no ceremony, nor
     /// does a step to zero, after which nobody is left to take over.

@@ -98,6 +98,17 @@ pub fn active_path(role: &str) -> String {
     format!("/management/check/ready?role={role}")
 }
 
+/// The name by which a coordinator's pod is asked whether it is the active one:
+/// the mixed coordinator of versions before 2.6 is four in one process, and the
+/// one that knows the query nodes is asked.
+#[must_use]
+pub fn role(component: &str, version: Option<Version>) -> &str {
+    match component {
+        "mixcoord" if version.is_some_and(|version| version < Version(2, 6, 0)) => "querycoord",
+        other => other,
+    }
+}
+
 /// The names of the databases, from [`DATABASES`].
 #[must_use]
 pub fn databases(body: &str) -> Option<Vec<String>> {
@@ -339,6 +350,14 @@ mod tests {
         assert!(matches!(ask(&task("segment_move")), Some(Health::Unwell(_))));
         assert_eq!(ask(&task("segment_grow")), Some(Health::Well));
         assert_eq!(ask("OK"), None);
+    }
+
+    #[test]
+    fn an_old_mixed_coordinator_is_asked_for_the_part_that_knows() {
+        assert_eq!(role("mixcoord", Some(Version(2, 5, 16))), "querycoord");
+        assert_eq!(role("mixcoord", Some(Version(2, 6, 0))), "mixcoord");
+        assert_eq!(role("mixcoord", None), "mixcoord");
+        assert_eq!(role("querycoord", Some(Version(2, 4, 0))), "querycoord");
     }
 
     #[test]

@@ -181,7 +181,10 @@ impl Run<'_> {
         }
         self.not_interrupted()?;
         let guarded = Self::takes_ready_pods(step, observed);
-        if guarded && self.gate.is_none() && self.report.gate.is_none() {
+        // A hand-over that was interrupted is finished at once: once its pod has
+        // gone, nothing tells the replacement from the others.
+        let urgent = departure.finishes_another();
+        if guarded && !urgent && self.gate.is_none() && self.report.gate.is_none() {
             // What was read is old when the gate opens: another round reads it
             // anew.
             self.report.steps.pop();
@@ -220,7 +223,7 @@ impl Run<'_> {
         let pods = self.follow(&mut follower, expected, Until::Ready, departure.grace)?;
         self.say_who_left(&observed.pods.items, &pods, &departure);
         if guarded {
-            self.after_a_step(expected)?;
+            self.after_a_step(expected, observed)?;
         }
         if let Some(step) = self.report.steps.last_mut() {
             step.verified = true;

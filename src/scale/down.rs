@@ -90,21 +90,13 @@ impl Run<'_> {
             self.report.gate = Some("none".to_owned());
             return Ok(());
         }
-        let running = decide::running(observed);
-        let mut gate =
-            Gate::new(self.exec, self.target, self.signals, observed, &running, self.request.gate, self.request.settle);
+        let mut gate = self.new_gate(observed);
         self.enough_for_replicas(&gate, observed)?;
         let expected = decide::as_it_is(step, observed);
         let settle = humantime::format_duration(self.request.settle);
         self.ui.note(&format!("before the first step down: the service has to be available for {settle}"));
         let opened = self.at_the_gate(&mut gate, &expected, self.step_timeout(Duration::ZERO));
-        for why in gate.unreadable() {
-            self.ui.note(&format!("  could not be asked: {why}"));
-        }
-        if let Some(name) = gate.name() {
-            self.ui.note(&format!("  the gate asks: {name}"));
-            self.report.gate = Some(name.to_owned());
-        }
+        self.say_who_is_asked(&gate);
         let opened = match opened {
             Opened::Shut(why) => Err(Failure::new(
                 "unhealthy-before",
@@ -119,10 +111,32 @@ impl Run<'_> {
         opened
     }
 
+    fn new_gate(&self, observed: &Observed) -> Gate {
+        let running = decide::running(observed);
+        Gate::new(self.exec, self.target, self.signals, observed, &running, self.request.gate, self.request.settle)
+    }
+
+    fn say_who_is_asked(&mut self, gate: &Gate) {
+        let Some(name) = gate.name() else { return };
+        for why in gate.passed_over() {
+            self.ui.note(&format!("  not asked: {why}"));
+        }
+        self.ui.note(&format!("  the gate asks: {name}"));
+        self.report.gate = Some(name.to_owned());
+    }
+
     /// Waits at the gate after a step down.
-    pub(super) fn after_a_step(&mut self, expected: &[Expected]) -> Result<(), Failure> {
-        let Some(mut gate) = self.gate.take() else { return Ok(()) };
+    pub(super) fn after_a_step(&mut self, expected: &[Expected], observed: &Observed) -> Result<(), Failure> {
+        if self.request.gate == Sources::None {
+            return Ok(());
+        }
+        let known = self.gate.take();
+        let is_new = known.is_none();
+        let mut gate = known.unwrap_or_else(|| self.new_gate(observed));
         let opened = self.at_the_gate(&mut gate, expected, self.step_timeout(Duration::ZERO));
+        if is_new {
+            self.say_who_is_asked(&gate);
+        }
         self.gate = Some(gate);
         match opened {
             Opened::Open => Ok(()),

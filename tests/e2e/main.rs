@@ -5,6 +5,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests start programs, read their environment and wait")]
 #![expect(unreachable_pub, reason = "no other crate uses this one")]
 
+mod answering;
+mod pod_lives;
 mod said;
 mod sandbox;
 
@@ -17,6 +19,9 @@ mod charts;
 mod connection;
 mod refusals;
 mod rights;
+
+mod gate;
+mod hand_over;
 
 mod interrupted;
 mod timed_out;
