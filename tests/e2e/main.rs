@@ -6,6 +6,7 @@
 #![expect(unreachable_pub, reason = "no other crate uses this one")]
 
 mod answering;
+mod memory;
 mod pod_lives;
 mod said;
 mod sandbox;

@@ -1,7 +1,7 @@
 //! What is refused, and that a refusal changes nothing: no revision, not even a
 //! failed one, and no Deployment.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::said::{Run, Said};
 use crate::sandbox::{Helm, NEWEST, Sandbox};
@@ -116,13 +116,13 @@ fn a_component_that_cannot_be_scaled_is_refused_with_the_reason() {
     ");
     insta::assert_snapshot!(refused("mixcoord=2"), @"
     error: `mixCoordinator` of release `rel` in namespace `NAMESPACE` is a coordinator, and coordinators do not scale (coordinator)
-    caused by: without active standby a second one crashes in a loop, with it the second only waits
+    caused by: its active standby is off: a second one would crash in a loop
 
     hint: scale the workers: `proxy`, `queryNode`, `dataNode`, `indexNode`, `streamingNode`
     ");
     insta::assert_snapshot!(refused("rootcoord=2"), @"
     error: `rootCoordinator` of release `rel` in namespace `NAMESPACE` is a coordinator, and coordinators do not scale (coordinator)
-    caused by: without active standby a second one crashes in a loop, with it the second only waits
+    caused by: its active standby is off: a second one would crash in a loop
 
     hint: scale the workers: `proxy`, `queryNode`, `dataNode`, `indexNode`, `streamingNode`
     ");
@@ -238,14 +238,16 @@ fn a_release_that_is_not_a_milvus_cluster_is_refused() {
     hint: helm list -A
     ");
     insta::assert_snapshot!(refuse("other querynode=3"), @"
-    error: release `other` in namespace `NAMESPACE` is of chart `other-1.2.3`, not of the chart `milvus` (not-milvus)
+    error: release `other` in namespace `NAMESPACE` is of chart `other-1.2.3`, which has Milvus inside it (not-milvus)
+    caused by: the counts are values of that chart, under the name of its dependency
 
-    hint: helm list -n NAMESPACE
+    hint: helm get values other --all -n NAMESPACE
     ");
     insta::assert_snapshot!(refuse("umbrella querynode=3"), @"
-    error: release `umbrella` in namespace `NAMESPACE` is of chart `umbrella-0.1.0`, not of the chart `milvus` (not-milvus)
+    error: release `umbrella` in namespace `NAMESPACE` is of chart `umbrella-0.1.0`, which has Milvus inside it (not-milvus)
+    caused by: the counts are values of that chart, under the name of its dependency
 
-    hint: helm list -n NAMESPACE
+    hint: helm get values umbrella --all -n NAMESPACE
     ");
     insta::assert_snapshot!(refuse("querynode=3"), @"
     error: namespace `NAMESPACE` has no release of the chart `milvus` (not-found)
@@ -263,39 +265,72 @@ fn a_release_that_is_not_a_milvus_cluster_is_refused() {
     insta::assert_snapshot!(refuse("alone standalone=2"), @"error: the count of `standalone` of release `alone` in namespace `NAMESPACE` cannot be changed: there is always one (component-fixed)");
 }
 
+/// A helm upgrade with `--wait`, which with pods that never become ready fails
+/// after two seconds, or waits for minutes.
+fn upgrade(sandbox: &Sandbox, words: &[&str]) -> Command {
+    let (chart, version) = crate::sandbox::chart(NEWEST);
+    let mut upgrade = sandbox.command("helm", &["upgrade", "rel", &chart, "--version", &version]);
+    upgrade.args(["--reuse-values", "--wait"]).args(words).stdout(Stdio::null()).stderr(Stdio::null());
+    upgrade
+}
+
 #[test]
-fn a_release_in_the_middle_of_something_is_refused() {
+fn a_failed_revision_is_gone_on_from_only_if_nothing_of_it_is_lost() {
     let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
     sandbox.install("rel", NEWEST, "");
     sandbox.behave("querynode.behaviour=never-ready");
-    let (chart, version) = crate::sandbox::chart(NEWEST);
-    let upgrade = ["upgrade", "rel", &chart, "--version", &version, "--reuse-values", "--wait"];
+    let fails = |set: &str| assert!(!upgrade(&sandbox, &["--set", set, "--timeout=2s"]).status().unwrap().success());
+    fails("queryNode.replicas=2");
+    assert_eq!(sandbox.history("rel").last().unwrap().status, "failed");
+    insta::assert_snapshot!(sandbox.scale("rel datanode=2"), @"
+    exit 0
+    ----- stdout
+    NAME   READY   STATUS    RESTARTS   AGE
+    rel-milvus-datanode-POD   1/1     Running   0   TIME
+    rel-milvus-datanode-POD   1/1     Running   0   TIME
 
-    let failing = ["--set", "queryNode.replicas=2", "--timeout", "2s"];
-    let failed = sandbox.command("helm", &[upgrade.as_slice(), &failing].concat()).output().unwrap();
-    assert!(!failed.status.success());
-    insta::assert_snapshot!(refused(&sandbox, sandbox.milvus("scale rel datanode=2")), @"
-    error: the last operation on release `rel` in namespace `NAMESPACE` failed (revision 2) (release-failed)
-    caused by: an upgrade that reuses values would go back to those of the revision before it
-
-    hint: helm history rel -n NAMESPACE
+    release `rel` in namespace `NAMESPACE`: dataNode 1 to 2, 2 pods ready; verified (revision 3)
+    ----- stderr
+    release `rel` in namespace `NAMESPACE`: revision 2, chart milvus-5.0.19 (milvus/milvus)
+    [1/1] dataNode 1 to 2
+      queryNode stays at 2: the release says 1, set by `helm` at TIME; in your values file: queryNode.replicas: 2
     ");
+    assert_eq!(sandbox.deployments()["rel-milvus-querynode"].replicas, 2);
 
-    sandbox.helm(&["rollback", "rel", "1"]);
-    let mut helm = sandbox.command("helm", &[upgrade.as_slice(), &["--set", "queryNode.replicas=3"]].concat());
-    let mut helm = helm.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    fails("image.all.tag=v9.9.9");
+    insta::assert_snapshot!(refused(&sandbox, sandbox.milvus("scale rel datanode=3")), @"
+    error: the last operation on release `rel` in namespace `NAMESPACE` failed (revision 4) (release-failed)
+    caused by: an upgrade that reuses values takes those of the last deployed revision: this would be lost
+    caused by: Deployment `rel-milvus-datanode` `.spec.template.spec.containers[datanode].image` from `milvusdb/milvus:v2.6.15` to `milvusdb/milvus:v9.9.9`: its pods restart
+    caused by: Deployment `rel-milvus-mixcoord` `.spec.template.spec.containers[mixcoord].image` from `milvusdb/milvus:v2.6.15` to `milvusdb/milvus:v9.9.9`: its pods restart
+    caused by: Deployment `rel-milvus-proxy` `.spec.template.spec.containers[proxy].image` from `milvusdb/milvus:v2.6.15` to `milvusdb/milvus:v9.9.9`: its pods restart
+    caused by: Deployment `rel-milvus-querynode` `.spec.template.spec.containers[querynode].image` from `milvusdb/milvus:v2.6.15` to `milvusdb/milvus:v9.9.9`: its pods restart
+    caused by: Deployment `rel-milvus-streamingnode` `.spec.template.spec.containers[streamingnode].image` from `milvusdb/milvus:v2.6.15` to `milvusdb/milvus:v9.9.9`: its pods restart
+
+    hint: repeat the failed upgrade with its values, or `helm rollback rel -n NAMESPACE` (which sets all counts back at once)
+    ");
+}
+
+#[test]
+fn a_release_in_the_middle_of_something_is_refused() {
+    let Some(sandbox) = Sandbox::with(Helm::V3) else { return };
+    sandbox.install("rel", NEWEST, "");
+    sandbox.behave("querynode.behaviour=never-ready");
+    let mut helm = upgrade(&sandbox, &["--set", "queryNode.replicas=3"]).spawn().unwrap();
     sandbox.until("an upgrade is under way", || sandbox.history("rel").last().unwrap().status == "pending-upgrade");
     insta::assert_snapshot!(refused(&sandbox, sandbox.milvus("scale rel datanode=2")), @"
-    error: release `rel` in namespace `NAMESPACE` is `pending-upgrade` (revision 4): another operation is under way, or was killed (release-pending)
+    error: release `rel` in namespace `NAMESPACE` is `pending-upgrade` (revision 2): another operation is under way, or was killed (release-pending)
+    caused by: since TIME: Preparing upgrade
 
-    hint: helm history rel -n NAMESPACE
+    hint: wait; if you are sure that it was killed: `helm rollback rel 1 -n NAMESPACE` (which sets all counts back at once)
     ");
     // Killed, it stays pending for ever.
     helm.kill().unwrap();
     helm.wait().unwrap();
     insta::assert_snapshot!(refused(&sandbox, sandbox.milvus("scale rel datanode=2 --dry-run")), @"
-    error: release `rel` in namespace `NAMESPACE` is `pending-upgrade` (revision 4): another operation is under way, or was killed (release-pending)
+    error: release `rel` in namespace `NAMESPACE` is `pending-upgrade` (revision 2): another operation is under way, or was killed (release-pending)
+    caused by: since TIME: Preparing upgrade
 
-    hint: helm history rel -n NAMESPACE
+    hint: wait; if you are sure that it was killed: `helm rollback rel 1 -n NAMESPACE` (which sets all counts back at once)
     ");
 }

@@ -240,6 +240,10 @@ pub fn filters(namespace: &str, home: &Path) -> insta::Settings {
         (r"(?m)   +\d+s$", "   TIME"),
         (r"\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)", "TIME"),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+        // Where pods have no addresses, what is in the way differs by machine.
+        (r"could not tell \(.*\)", "could not tell (REASON)"),
+        // What is seen when a signal comes depends on the moment.
+        (r"(?m)^caused by: (\w+): \d+ of (\d+) ready.*$", "caused by: $1: SOME of $2 ready"),
     ] {
         settings.add_filter(pattern, instead);
     }

@@ -39,7 +39,7 @@ fn ctrl_c_ends_with_the_report_on_a_clean_screen() {
     release `rel` in namespace `NAMESPACE`: revision 1, chart milvus-5.0.19 (milvus/milvus)
     [1/1] queryNode 1 to 2
     error: interrupted after 1 of 1 steps, in release `rel` in namespace `NAMESPACE` (interrupted)
-    caused by: queryNode: 1 of 2 ready, 1 not ready
+    caused by: queryNode: SOME of 2 ready
 
     hint: go on with `kubectl milvus scale rel queryNode=2 -n NAMESPACE`, or back with `kubectl milvus scale rel queryNode=1 -n NAMESPACE`
     ");

@@ -16,7 +16,7 @@ fn pods_that_never_become_ready_end_the_run_and_the_way_back_works(helm: Helm) {
     ----- stderr
     release `rel` in namespace `NAMESPACE`: revision 1, chart milvus-5.0.19 (milvus/milvus)
     [1/1] queryNode 1 to 3, proxy 1 to 2
-    error: queryNode: 1 of 3 ready, 2 not ready after 3s, in release `rel` in namespace `NAMESPACE` (timed-out)
+    error: queryNode: 1 of 3 ready, 2 starting after 3s, in release `rel` in namespace `NAMESPACE` (timed-out)
     caused by: pod `rel-milvus-querynode-POD` is Running
     caused by: pod `rel-milvus-querynode-POD` is Running
 
@@ -52,21 +52,35 @@ fn the_way_on_works_when_the_cause_is_gone() {
 #[test]
 fn a_pod_that_does_not_go_stops_the_way_down() {
     let Some(sandbox) = Sandbox::with(Helm::V3) else { return };
-    sandbox.behave("querynode.terminates-after=8s");
     sandbox.install("rel", NEWEST, "queryNode.replicas=3");
-    let said = sandbox.scale("rel querynode=1 --timeout 2s");
+    let finalizers = |value: &str| {
+        let patch = format!(r#"{{"metadata":{{"finalizers":{value}}}}}"#);
+        for pod in sandbox.pods("component=querynode") {
+            sandbox.kubectl(&["patch", "pod", &pod.name, "--type=merge", "-p", &patch]);
+        }
+    };
+    // Someone else's, who never comes to take it away.
+    finalizers(r#"["example.com/held"]"#);
+    let said = sandbox.scale("rel querynode=1 --grace 1s --timeout 3s");
     said.exits(3);
     insta::assert_snapshot!(said, @"
     exit 3
     ----- stderr
     release `rel` in namespace `NAMESPACE`: revision 1, chart milvus-5.0.19 (milvus/milvus)
+    before the first step down: the service has to be available for 0s
+      could not be asked: availability of loaded collections: could not tell (Error from server (ServiceUnavailable): error trying to reach service: dial tcp 10.0.6.239:9091: connect: no route to host)
+      could not be asked: coordinator metrics: could not tell (Error from server (ServiceUnavailable): error trying to reach service: dial tcp 10.0.6.143:9091: connect: no route to host)
+      the gate asks: pods only
     [1/2] queryNode 3 to 2
-    error: queryNode: 2 of 2 ready, 1 terminating after 2s, in release `rel` in namespace `NAMESPACE` (timed-out)
+      pod `rel-milvus-querynode-POD` leaves, and has up to 1s to hand over
+    error: queryNode: 2 of 2 ready, 1 terminating after 3s, in release `rel` in namespace `NAMESPACE` (timed-out)
     caused by: pod `rel-milvus-querynode-POD` is Terminating
 
     hint: go on with `kubectl milvus scale rel queryNode=1 -n NAMESPACE`, or back with `kubectl milvus scale rel queryNode=3 -n NAMESPACE`
     ");
     assert_eq!(sandbox.revision("rel"), 2);
+
+    finalizers("[]");
     sandbox.scale("rel querynode=1").exits(0);
     assert_eq!(sandbox.revision("rel"), 3);
 }
