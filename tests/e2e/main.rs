@@ -8,18 +8,32 @@
 mod answering;
 mod memory;
 mod pod_lives;
+mod evidence;
 mod said;
 mod sandbox;
+mod schema;
 
 mod grow_and_shrink;
 mod releases;
 mod steps;
 mod unchanged;
 
+mod changed_by_hand;
+mod counts_of_others;
+mod side_effects;
+
+mod autoscaled;
+mod managed;
+mod release_state;
+
+mod chart_places;
+mod chart_versions;
 mod charts;
 mod connection;
+mod forbidden;
 mod refusals;
 mod rights;
+mod secrets;
 
 mod gate;
 mod hand_over;

@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::sandbox::{NEWEST, Sandbox, chart};
+use crate::schema;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kubectl-milvus");
 
@@ -197,8 +198,12 @@ impl Said {
         self.stderr.lines().filter_map(|line| line.strip_prefix("+ ")).collect()
     }
 
+    /// The document of `-o json`, which must be as its schema says.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|failed| panic!("{failed}: {}", self.stdout))
+        let document = serde_json::from_str(&self.stdout);
+        let document = document.unwrap_or_else(|failed| panic!("{failed}: {}", self.stdout));
+        schema::check(&document);
+        document
     }
 }
 

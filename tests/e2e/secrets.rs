@@ -1,0 +1,75 @@
+//! What a release holds is nobody's to see: no output shows a value, a Secret,
+//! an environment or an annotation, whatever happens.
+
+use crate::evidence::settled;
+use crate::said::Said;
+use crate::sandbox::{Helm, Sandbox};
+use crate::with_each_helm;
+
+const VERSION: &str = "4.2.58";
+
+/// Planted wherever a secret could be.
+const MARKER: &str = "planted-marker";
+
+with_each_helm!(no_output_shows_what_could_be_a_secret);
+
+fn no_output_shows_what_could_be_a_secret(helm: Helm) {
+    let Some(sandbox) = Sandbox::with(helm) else { return };
+    let set = [
+        "minio.enabled=true,minio.mode=standalone",
+        "minio.secretKey=MARKER-1",
+        "proxy.annotations.token=MARKER-2",
+        "queryNode.extraEnv[0].name=TOKEN,queryNode.extraEnv[0].value=MARKER-3",
+        "extraConfigFiles.user\\.yaml=password: MARKER-4",
+    ];
+    sandbox.install("rel", VERSION, &set.join(",").replace("MARKER", MARKER));
+    let mut said = Vec::new();
+    let run = |said: &mut Vec<Said>, words: &str, code: i32| {
+        for output in ["-v", "-v -o json"] {
+            let ended = sandbox.scale(&format!("rel {words} {output}"));
+            said.push(ended.exits(code).clone());
+        }
+    };
+    run(&mut said, "querynode=2 --dry-run", 0);
+    run(&mut said, "querynode=2", 0);
+
+    // Changed by hand: listed, and made with consent.
+    sandbox.kubectl(&[
+        "set",
+        "env",
+        "deployment/rel-milvus-proxy",
+        "deployment/rel-milvus-querynode",
+        &format!("TOKEN={MARKER}-5"),
+    ]);
+    let secret = format!("{{\"stringData\":{{\"secretkey\":\"{MARKER}-6\",\"more\":\"{MARKER}-7\"}}}}");
+    sandbox.kubectl(&["patch", "secret/rel-minio", "--patch", &secret]);
+    let annotation =
+        format!("{{\"spec\":{{\"template\":{{\"metadata\":{{\"annotations\":{{\"token\":\"{MARKER}-8\"}}}}}}}}}}");
+    sandbox.kubectl(&["patch", "deployment/rel-milvus-proxy", "--patch", &annotation]);
+    sandbox.kubectl(&[
+        "patch",
+        "configmap/rel-milvus",
+        "--patch",
+        &format!("{{\"data\":{{\"user.yaml\":\"{MARKER}-9\"}}}}"),
+    ]);
+    settled(&sandbox);
+    run(&mut said, "querynode=3", 1);
+    run(&mut said, "querynode=3 --dry-run --allow-other-changes", 0);
+    run(&mut said, "querynode=3 --allow-other-changes", 0);
+
+    // The pods do not come.
+    sandbox.behave("querynode.behaviour=never-ready");
+    said.push(sandbox.scale("rel querynode=4 --timeout 1s -v").exits(3).clone());
+    said.push(sandbox.scale("rel querynode=5 --timeout 1s -o json").exits(3).clone());
+
+    for said in &said {
+        assert!(!said.stdout.contains(MARKER) && !said.stderr.contains(MARKER), "{said}");
+    }
+    // They are really there.
+    let all = sandbox.helm(&["get", "manifest", "rel"]);
+    assert!((2..=4).all(|n| all.contains(&format!("{MARKER}-{n}"))), "{all}");
+    let listed = &said[4].stderr;
+    for named in ["`.data.secretkey`", "annotations.token`", "env[TOKEN].value`", "`.data[user.yaml]`"] {
+        assert!(listed.contains(named), "{named}: {listed}");
+    }
+}
