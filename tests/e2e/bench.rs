@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench ends where its ground gives way")]
 #![expect(clippy::disallowed_methods, reason = "it starts programs, reads its environment and waits")]
 #![expect(unreachable_pub, reason = "no other crate uses this one")]
-#![expect(dead_code, unused_macros, reason = "the tests use the rest of their harness")]
+#![expect(dead_code, reason = "the tests use the rest of their harness")]
 
 mod memory;
 mod said;

@@ -6,12 +6,15 @@ use crate::with_each_helm;
 
 with_each_helm!(every_worker_grows_and_shrinks, several_grow_in_one_upgrade_and_shrink_one_after_the_other);
 
+/// Two with each Helm; what differs between them does not differ by component.
 fn every_worker_grows_and_shrinks(helm: Helm) {
     let Some(sandbox) = Sandbox::with(helm) else { return };
     sandbox.install("rel", NEWEST, "");
-    for (spelling, key) in
-        [("proxy", "proxy"), ("querynode", "queryNode"), ("data-node", "dataNode"), ("SN", "streamingNode")]
-    {
+    let workers = match helm {
+        Helm::V3 => [("proxy", "proxy"), ("querynode", "queryNode")],
+        Helm::V4 => [("data-node", "dataNode"), ("SN", "streamingNode")],
+    };
+    for (spelling, key) in workers {
         scales(&sandbox, "rel", &format!("{spelling}=3"), key, 3, &[&format!("{key} 1 to 3")]);
         let down = [format!("{key} 3 to 2"), format!("{key} 2 to 1")];
         scales(&sandbox, "rel", &format!("{spelling}=1"), key, 1, &[&down[0], &down[1]]);
@@ -52,10 +55,9 @@ fn scales(sandbox: &Sandbox, release: &str, word: &str, key: &str, to: u64, step
     assert_eq!(others(pods), others(now.clone()), "{word}: pods of other components");
     for (name, deployment) in sandbox.deployments() {
         let changed = name == format!("{release}-milvus-{label}");
-        let (replicas, generation) = match changed {
-            true => (to, deployments[&name].generation + steps.len() as u64),
-            false => (deployments[&name].replicas, deployments[&name].generation),
-        };
+        let before = deployments[&name];
+        let (replicas, generation) =
+            if changed { (to, before.generation + steps.len() as u64) } else { (before.replicas, before.generation) };
         assert_eq!((deployment.replicas, deployment.generation), (replicas, generation), "{word}: {name}");
     }
     let after = sandbox.history(release);

@@ -159,7 +159,7 @@ impl Sandbox {
 
     /// Installs the chart as a cluster with few dependencies, and waits.
     pub fn install(&self, release: &str, version: &str, set: &str) {
-        self.install_whole(release, version, &[SLIM, set].join(",").trim_end_matches(',').to_owned());
+        self.install_whole(release, version, [SLIM, set].join(",").trim_end_matches(','));
     }
 
     /// Installs the chart as it is, but for `set`, and waits.
@@ -235,7 +235,7 @@ impl Sandbox {
     pub fn until(&self, what: &str, mut is: impl FnMut() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !is() {
-            assert!(Instant::now() < deadline, "still waiting until {what}");
+            assert!(Instant::now() < deadline, "{}: still waiting until {what}", self.namespace);
             thread::sleep(Duration::from_millis(50));
         }
     }
@@ -273,6 +273,7 @@ fn list(text: &str) -> Vec<serde_json::Value> {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "Helm's own word")]
 pub struct Revision {
     pub revision: u64,
     pub status: String,

@@ -25,7 +25,7 @@ fn pods_that_never_become_ready_end_the_run_and_the_way_back_works(helm: Helm) {
     assert_eq!(sandbox.revision("rel"), 2);
 
     let hint = said.stderr.lines().last().unwrap();
-    let back = hint.split('`').filter_map(|part| part.strip_prefix("kubectl milvus scale ")).last().unwrap();
+    let back = hint.split('`').filter_map(|part| part.strip_prefix("kubectl milvus scale ")).next_back().unwrap();
     sandbox.scale(&format!("{back} --timeout 20s")).exits(0);
     let pods = sandbox.pods("component in (querynode, proxy)");
     assert_eq!(pods.len(), 2);
