@@ -6,9 +6,9 @@
 #![expect(unreachable_pub, reason = "no other crate uses this one")]
 
 mod answering;
+mod evidence;
 mod memory;
 mod pod_lives;
-mod evidence;
 mod said;
 mod sandbox;
 mod schema;

@@ -30,10 +30,10 @@ fn a_missing_right_is_named(helm: Helm) {
         allow(&sandbox, "pods-again", "get,list,watch", "pods");
         sandbox.kubectl(&["delete", "rolebinding", "deployments"]);
         insta::assert_snapshot!(refuse(), @r#"
-        error: you may not list `deployments.apps and statefulsets.apps` in namespace `NAMESPACE` (forbidden)
+        error: you may not list `deployments.apps` in namespace `NAMESPACE` (forbidden)
         caused by: Error from server (Forbidden): deployments.apps is forbidden: User "jane" cannot list resource "deployments" in API group "apps" in the namespace "NAMESPACE"
 
-        hint: kubectl auth can-i list deployments.apps and statefulsets.apps -n NAMESPACE --as=jane
+        hint: kubectl auth can-i list deployments.apps -n NAMESPACE --as=jane
         "#);
     }
 }
