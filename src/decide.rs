@@ -142,7 +142,8 @@ struct Group {
     deployment: String,
     declared: Option<u32>,
     live: Option<u32>,
-    /// Active pods that are not Ready.
+    /// Active pods that are not Ready, and those that there should be and are
+    /// not: a quota or an admission keeps them from being created.
     unready: u32,
 }
 
@@ -150,14 +151,16 @@ impl Standing {
     fn of(component: ComponentRef, observed: &Observed) -> Self {
         let declared = observed.declared.iter().filter(|d| d.component == component);
         let groups = declared
-            .map(|d| Group {
-                deployment: d.name.clone(),
-                declared: d.replicas,
-                live: observed.deployments.iter().find(|live| live.name == d.name).map(|live| live.wanted),
-                unready: {
-                    let mine = |pod: &&Pod| pod.deployment.as_ref() == Some(&d.name) && pod.is_active() && !pod.ready;
-                    u32::try_from(observed.pods.items.iter().filter(mine).count()).unwrap_or(u32::MAX)
-                },
+            .map(|d| {
+                let live = observed.deployments.iter().find(|live| live.name == d.name).map(|live| live.wanted);
+                let ready = |pod: &&Pod| pod.deployment.as_ref() == Some(&d.name) && pod.is_active() && pod.ready;
+                let ready = u32::try_from(observed.pods.items.iter().filter(ready).count()).unwrap_or(u32::MAX);
+                Group {
+                    deployment: d.name.clone(),
+                    declared: d.replicas,
+                    live,
+                    unready: live.unwrap_or(0).saturating_sub(ready),
+                }
             })
             .collect();
         Self { component, groups }

@@ -12,7 +12,8 @@ use crate::release::{Apply, ChartVersion, Declared, Release};
 
 /// A release from lines such as `queryNode 1`, `proxy 1 live 3`, `dataNode -`
 /// (no count declared), `cdc 1 live gone`, `queryNode/rg1 2`,
-/// `indexNode 1 image x/milvus:v2.6.0`; `queryNode pod terminating` adds a pod.
+/// `indexNode 1 image x/milvus:v2.6.0`; every Deployment has its pods, Ready,
+/// unless it is `queryNode 4 ready 2`; `queryNode pod terminating` adds a pod.
 fn observed(state: &str) -> Observed {
     let release = Release {
         name: "rel".into(),
@@ -44,6 +45,8 @@ fn observed(state: &str) -> Observed {
         observed.declared.push(Declared { name: name.clone(), component, group: group.map(str::to_owned), replicas });
         let live = more.strip_prefix("live ").unwrap_or(declared);
         if live != "gone" {
+            let ready = more.strip_prefix("ready ");
+            let live = if ready.is_some() { declared } else { live };
             let (image, labels) = (more.strip_prefix("image "), more.strip_prefix("label "));
             let labels = labels.map_or(json!({}), |label| json!({ label: "x" }));
             let deployment = json!({
@@ -54,6 +57,9 @@ fn observed(state: &str) -> Observed {
                 },
             });
             observed.deployments.push(serde_json::from_value(deployment).unwrap());
+            let ready = ready.unwrap_or(live).parse().unwrap_or(1);
+            let pod = Pod { component: component.label.into(), deployment: Some(name), ready: true, ..Pod::default() };
+            observed.pods.items.extend(std::iter::repeat_n(pod, ready));
         }
     }
     observed
@@ -94,7 +100,7 @@ fn run(state: &str, words: &str, pace: Pace, consent: &Consent) -> String {
             Ok(Decision::Follow(expected)) => said.push(format!("follow {}", expectation(&expected))),
             Ok(Decision::Await(expected)) => {
                 said.push(format!("await {}", expectation(&expected)));
-                observed.pods.items.clear();
+                observed.pods.items.retain(|pod| !pod.terminating);
                 continue;
             }
             Ok(Decision::Step { step, left, expected }) => {
@@ -134,6 +140,19 @@ fn what_grows_goes_in_one_step() {
     insta::assert_snapshot!(check("queryNode 1, proxy 1, dataNode 1", "qn=3 proxy=+2"), @"
     1: queryNode 1 to 3, proxy 1 to 3; then queryNode 3, proxy 3
     follow queryNode 3, proxy 3
+    ");
+}
+
+#[test]
+fn pods_that_never_came_are_given_up_in_one_step() {
+    insta::assert_snapshot!(check("queryNode 6 ready 2", "qn=1"), @"
+    2: queryNode 6 to 2; then queryNode 2
+    1: queryNode 2 to 1; then queryNode 1
+    follow queryNode 1
+    ");
+    insta::assert_snapshot!(check("queryNode 6 ready 2", "qn=4"), @"
+    1: queryNode 6 to 4; then queryNode 4
+    follow queryNode 4
     ");
 }
 

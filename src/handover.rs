@@ -79,7 +79,9 @@ impl Departure {
                     active().filter(|pod| !pod.ready || replacements.iter().any(|other| other.uid == pod.uid)).count();
                 let live =
                     observed.deployments.iter().find(|live| live.name == declared.name).map_or(0, |live| live.wanted);
-                let go = usize::try_from(live.saturating_sub(change.to.0)).unwrap_or(usize::MAX);
+                // Pods that could not be created are the first to be given up.
+                let there = u32::try_from(active().count()).unwrap_or(u32::MAX);
+                let go = usize::try_from(live.min(there).saturating_sub(change.to.0)).unwrap_or(usize::MAX);
                 let mut staying: Vec<&Pod> = active()
                     .filter(|pod| pod.ready && !replacements.iter().any(|other| other.uid == pod.uid))
                     .collect();

@@ -290,7 +290,10 @@ pub fn release_failure(failed: &CallFailure, target: &Target, name: &str) -> Fai
             .because(failed.to_string())
             .because_said(failed.stderr())
             .hint("install Helm 3.13 or newer, or Helm 4"),
-        helm::Meaning::Pending | helm::Meaning::Unknown => Failure::new("helm-failed", format!("cannot read {what}"))
+        helm::Meaning::Pending => Failure::new("release-pending", format!("someone else is changing {what}"))
+            .because_said(failed.stderr())
+            .hint("when that is done, run the same command again"),
+        helm::Meaning::Unknown => Failure::new("helm-failed", format!("cannot read {what}"))
             .because(failed.to_string())
             .because_said(failed.stderr()),
     }

@@ -37,6 +37,7 @@ mod secrets;
 
 mod gate;
 mod hand_over;
+mod stuck;
 
 mod interrupted;
 mod timed_out;
