@@ -37,7 +37,10 @@ mod secrets;
 
 mod gate;
 mod hand_over;
+mod reversal;
 mod stuck;
+
+mod concurrency;
 
 mod interrupted;
 mod timed_out;

@@ -1,0 +1,108 @@
+//! Others act at the same time: a second run, Helm by hand, `kubectl scale`, an
+//! autoscaler; and an API server that is away for a while.
+
+use std::process::Command;
+
+use crate::sandbox::{Helm, NEWEST, Sandbox};
+
+fn five() -> Option<Sandbox> {
+    let sandbox = Sandbox::with(Helm::V4)?;
+    sandbox.behave("querynode.terminates-after=2s");
+    sandbox.install("rel", NEWEST, "queryNode.replicas=5");
+    Some(sandbox)
+}
+
+/// Whoever comes second says so, or both reach what they want; never is a count
+/// reported that is not there, and no revision stays half done.
+#[test]
+fn two_runs_at_once() {
+    let Some(sandbox) = five() else { return };
+    let one = sandbox.milvus("scale rel qn=3 --settle 0s").start();
+    let other = sandbox.milvus("scale rel dn=3 --settle 0s").start();
+    let ended = [(one.end(), "qn=3"), (other.end(), "dn=3")];
+    assert!(ended.iter().any(|(said, _)| said.code == Some(0)), "{} {}", ended[0].0, ended[1].0);
+    for (said, target) in ended {
+        if said.code != Some(0) {
+            let told = ["(superseded)", "(release-pending)", "(helm-failed)"];
+            assert!(told.iter().any(|id| said.stderr.contains(id)), "{said}");
+            sandbox.scale(&format!("rel {target} --settle 0s")).exits(0);
+        }
+    }
+    let counts = sandbox.deployments();
+    assert_eq!((counts["rel-milvus-querynode"].replicas, counts["rel-milvus-datanode"].replicas), (3, 3));
+    assert!(
+        sandbox.history("rel").iter().all(|one| ["deployed", "superseded", "failed"].contains(&one.status.as_str()))
+    );
+}
+
+#[test]
+fn an_upgrade_by_hand_between_two_steps() {
+    let Some(sandbox) = five() else { return };
+    let run = sandbox.milvus("scale rel qn=2 --settle 0s").start().until_it_says("of 4 ready");
+    // Something of the release that has nothing to do with the count.
+    let words = ["upgrade", "rel", "milvus/milvus", "--version", NEWEST, "--reuse-values", "--set", "proxy.replicas=2"];
+    sandbox.helm(&words);
+    // The next step is decided, and proven, on top of that; or it comes at the
+    // very moment, and says so.
+    let said = run.end();
+    if said.code != Some(0) {
+        said.exits(3);
+        let told = ["(superseded)", "(release-pending)"];
+        assert!(told.iter().any(|id| said.stderr.contains(id)), "{said}");
+        sandbox.scale("rel qn=2 --settle 0s").exits(0);
+    }
+    let counts = sandbox.deployments();
+    assert_eq!((counts["rel-milvus-querynode"].replicas, counts["rel-milvus-proxy"].replicas), (2, 2));
+}
+
+#[test]
+fn a_count_set_by_hand_between_two_steps() {
+    let Some(sandbox) = five() else { return };
+    let run = sandbox.milvus("scale rel qn=2 --settle 0s").start().until_it_says("of 4 ready");
+    sandbox.kubectl(&["scale", "deployment", "rel-milvus-datanode", "--replicas=3"]);
+    run.end().exits(0);
+    let counts = sandbox.deployments();
+    assert_eq!((counts["rel-milvus-querynode"].replicas, counts["rel-milvus-datanode"].replicas), (2, 3));
+}
+
+#[test]
+fn an_autoscaler_that_comes_between_two_steps() {
+    let Some(sandbox) = five() else { return };
+    let run = sandbox.milvus("scale rel qn=2 --settle 0s").start().until_it_says("of 4 ready");
+    sandbox.kubectl(&["autoscale", "deployment", "rel-milvus-querynode", "--min=4", "--max=6", "--cpu=60%"]);
+    let said = run.end();
+    said.exits(3);
+    assert!(said.stderr.contains("(autoscaled)") || said.stderr.contains("(drift)"), "{said}");
+    assert!(sandbox.deployments()["rel-milvus-querynode"].replicas >= 3);
+}
+
+/// An outage in a sandbox of its own, in the middle of a step down.
+#[test]
+fn an_api_server_that_is_away_for_a_while() {
+    if Sandbox::with(Helm::V4).is_none() {
+        return;
+    }
+    for (away, back) in [("stop", "start"), ("pause", "resume")] {
+        let script = format!(
+            r#"set -eu
+kubectl annotate namespace default sandbox.milvus.io/querynode.terminates-after=3s >/dev/null
+helm install rel milvus/milvus --version {NEWEST} --wait --set minio.enabled=false,pulsarv3.enabled=false,etcd.replicaCount=1,queryNode.replicas=4 >/dev/null
+"$PROGRAM" scale rel qn=2 --settle 0s 2>"$SANDBOX_DIR/said" & run=$!
+for i in $(seq 600); do grep -q 'of 3 ready' "$SANDBOX_DIR/said" && break; sleep 0.1; done
+sandbox apiserver {away}; sleep 4; sandbox apiserver {back}
+wait $run || {{ code=$?; cat "$SANDBOX_DIR/said" >&2; exit $code; }}
+kubectl get deployment rel-milvus-querynode --output 'jsonpath={{.spec.replicas}}/{{.status.readyReplicas}}'
+"#
+        );
+        // Not one more control plane at once than there must be.
+        let sandbox = concat!(env!("CARGO_MANIFEST_DIR"), "/sandbox/sandbox");
+        let output = Command::new(sandbox)
+            .args(["run", "--", "sh", "-c", &script])
+            .env("PROGRAM", env!("CARGO_BIN_EXE_kubectl-milvus"))
+            .output()
+            .unwrap();
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{away}: {:?}\n{stdout}\n{stderr}", output.status.code());
+        assert!(stdout.ends_with("2/2"), "{away}: {stdout}\n{stderr}");
+    }
+}
