@@ -9,6 +9,7 @@
 mod memory;
 mod said;
 mod sandbox;
+mod schema;
 
 use std::io::Write as _;
 use std::thread;
