@@ -240,7 +240,7 @@ impl Gate {
                     unwell.get_or_insert(why);
                 }
                 (Reading::Known(_), None) => {
-                    passed_over.push(format!("{}: its answer was not understood", source.name))
+                    passed_over.push(format!("{}: its answer was not understood", source.name));
                 }
                 (other, _) => passed_over.push(format!("{}: {}", source.name, reason(&other))),
             }

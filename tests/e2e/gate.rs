@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::answering::{answers, feels, milvus, requests};
+use crate::hand_over::give_jane;
 use crate::pod_lives::PodLives;
 use crate::sandbox::{Helm, NEWEST, Sandbox};
 
@@ -181,6 +182,18 @@ fn an_answer_that_tells_nothing_is_no_answer() {
         assert_eq!(unreadable, 3, "{state}: {said}");
     }
     requests(&sandbox);
+}
+
+#[test]
+fn without_the_right_to_ask_pods_alone_count() {
+    let Some(sandbox) = milvus("2.6.17", "") else { return };
+    feels(&sandbox, "unwell");
+    give_jane(&sandbox, "{apiGroups: [''], resources: [pods], verbs: [get, list, watch, patch, delete]}");
+    let said = sandbox.scale("rel qn=3 --settle 1s --as jane");
+    said.exits(0);
+    let why = "not asked: load-configuration compliance: you may not get `pods/proxy`";
+    assert!(said.stderr.contains(why) && said.stderr.contains("the gate asks: pods only"), "{said}");
+    assert_eq!(requests(&sandbox), []);
 }
 
 /// Where the best source is locked and another is not, the other is asked.

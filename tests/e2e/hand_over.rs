@@ -132,7 +132,7 @@ fn a_killed_run_is_finished_without_another_deletion() {
 #[test]
 fn without_the_right_to_delete_pods_nothing_begins() {
     let Some((sandbox, lives)) = three(Helm::V4) else { return };
-    all_but_deleting_pods(&sandbox);
+    give_jane(&sandbox, "{apiGroups: [''], resources: [pods, pods/proxy], verbs: [get, list, watch, patch]}");
     let said = sandbox.scale(&format!("{DOWN} --as jane"));
     said.exits(1);
     assert!(said.stderr.contains("(forbidden)") && said.stderr.contains("missing: `delete pods`"), "{said}");
@@ -143,17 +143,18 @@ fn without_the_right_to_delete_pods_nothing_begins() {
     one_left(&lives, 30);
 }
 
-fn all_but_deleting_pods(sandbox: &Sandbox) {
+/// All that a scale needs for a user `jane`, but for this rule on pods.
+pub fn give_jane(sandbox: &Sandbox, pods: &str) {
     let role = "apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: jane}
 rules:
 - {apiGroups: [apps, autoscaling, batch, policy], resources: ['*'], verbs: ['*']}
 - {apiGroups: [''], resources: [secrets, configmaps, services, serviceaccounts, persistentvolumeclaims, events], verbs: ['*']}
-- {apiGroups: [''], resources: [pods, pods/proxy], verbs: [get, list, watch, patch]}
+- PODS
 ";
     let file = sandbox.home().join("role.yaml");
-    fs::write(&file, role).unwrap();
+    fs::write(&file, role.replace("PODS", pods)).unwrap();
     sandbox.kubectl(&["create", "-f", file.to_str().unwrap()]);
     sandbox.kubectl(&["create", "rolebinding", "jane", "--role=jane", "--user=jane"]);
 }

@@ -35,13 +35,13 @@ pub struct Life {
 impl PodLives {
     pub fn follow(sandbox: &Sandbox, component: &str) -> Self {
         let path = format!("/api/v1/namespaces/{}/pods?labelSelector=component%3D{component}", sandbox.namespace);
-        let list: Value = serde_json::from_str(&sandbox.kubectl(&["get", "--raw", &path])).unwrap();
+        let at_first: Value = serde_json::from_str(&sandbox.kubectl(&["get", "--raw", &path])).unwrap();
         let mut first = BTreeMap::new();
-        for pod in list["items"].as_array().unwrap() {
+        for pod in at_first["items"].as_array().unwrap() {
             learn(&mut first, pod, "ADDED", true);
         }
         let lives = Arc::new(Mutex::new(first));
-        let path = format!("{path}&watch=1&resourceVersion={}", text(&list, "/metadata/resourceVersion"));
+        let path = format!("{path}&watch=1&resourceVersion={}", text(&at_first, "/metadata/resourceVersion"));
         let mut watch = sandbox.command("kubectl", &["get", "--raw", &path]).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
         let shared = Arc::clone(&lives);

@@ -17,7 +17,7 @@ fn five(terminates_after: &str) -> Option<Sandbox> {
 
 /// The commands that a report names: on, and back.
 fn ways(said: &Said) -> (String, String) {
-    let hint = said.stderr.lines().last().unwrap();
+    let hint = said.stderr.lines().next_back().unwrap();
     let named: Vec<&str> = hint.split('`').filter_map(|part| part.strip_prefix("kubectl milvus scale ")).collect();
     let [on, back] = named[..] else { panic!("{said}") };
     (on.to_owned(), back.to_owned())

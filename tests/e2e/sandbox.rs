@@ -22,7 +22,7 @@ use crate::said::{self, Run, Said};
 pub const NEWEST: &str = "5.0.19";
 
 /// Dependencies cost time and matter to few tests.
-const SLIM: &str = "minio.enabled=false,pulsarv3.enabled=false,etcd.replicaCount=1";
+pub const SLIM: &str = "minio.enabled=false,pulsarv3.enabled=false,etcd.replicaCount=1";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Helm {

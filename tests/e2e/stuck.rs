@@ -4,8 +4,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use crate::concurrency::private;
 use crate::said::Said;
-use crate::sandbox::{Helm, NEWEST, Sandbox};
+use crate::sandbox::{Helm, NEWEST, SLIM, Sandbox};
 
 /// No wait for a pod that is stuck may come near the timeout.
 const TIMEOUT: &str = "--timeout 5m";
@@ -18,9 +19,9 @@ fn ends(sandbox: &Sandbox, words: &str, id: &str, reason: &str) -> Said {
     let said = sandbox.scale(&format!("{words} {TIMEOUT}"));
     told(&said, id, reason);
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
-    let hint = said.stderr.lines().last().unwrap();
+    let hint = said.stderr.lines().next_back().unwrap();
     assert!(hint.starts_with("hint: go on with `kubectl milvus scale rel "), "{said}");
-    let back = hint.split('`').filter_map(|part| part.strip_prefix("kubectl milvus scale ")).last().unwrap();
+    let back = hint.split('`').filter_map(|part| part.strip_prefix("kubectl milvus scale ")).next_back().unwrap();
     sandbox.scale(&format!("{back} --settle 0s")).exits(0);
     said
 }
@@ -147,6 +148,25 @@ spec:
     sandbox.until("the policy holds", || !sandbox.command("kubectl", &dry).output().unwrap().status.success());
     ends(&sandbox, "rel qn=2", "admission-denied", "no more pods today");
     sandbox.kubectl(&["delete", "-f", file]);
+}
+
+/// A node's kubelet stops while a new pod needs its time: an old pod of the
+/// component is lost, and waiting helps nobody.
+#[test]
+fn a_node_that_is_lost() {
+    let script = format!(
+        r#"set -eu
+helm install rel milvus/milvus --version {NEWEST} --wait --set {SLIM} >/dev/null
+kubectl annotate namespace default sandbox.milvus.io/querynode.after=10m >/dev/null
+"$PROGRAM" scale rel qn=2 {TIMEOUT} & run=$!
+until kubectl get pods -l component=querynode --output 'jsonpath={{.items[*].status.phase}}' | grep -q 'Running Running'; do sleep 0.2; done
+node=$(kubectl get pods -l component=querynode --sort-by=.metadata.creationTimestamp --output 'jsonpath={{.items[0].spec.nodeName}}')
+kubectl label node "$node" sandbox.milvus.io/kubelet=stopped >/dev/null
+wait $run
+"#
+    );
+    let Some(said) = private(&script) else { return };
+    told(&said, "node-lost", "does not answer");
 }
 
 /// On the way down the pods that stay matter: one of them that breaks is named.
