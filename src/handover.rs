@@ -183,7 +183,7 @@ mod tests {
         assert!(half_done(&[going.clone(), pod("r", "30:05", "r")]));
         assert!(!half_done(&[going.clone(), pod("older", "00:00", "r")]));
         assert!(!half_done(&[going.clone(), pod("later", "30:20", "r")]), "somebody's wish");
-        assert!(!half_done(&[going.clone()]));
+        assert!(!half_done(std::slice::from_ref(&going)));
         assert!(!half_done(&[pod("p", "00:00", "rt"), pod("r", "30:00", "")]), "the pod's own grace");
     }
 

@@ -41,7 +41,8 @@ fn what_is_not_yaml_is_said_without_quoting_it() {
 /// The differences between two texts, a line each.
 fn check(old: &str, new: &str) -> String {
     let head = |text: &str| objects(text).unwrap();
-    difference(&head(old), &head(new)).iter().map(|d| format!("{d}\n")).collect()
+    let lines: Vec<String> = difference(&head(old), &head(new)).iter().map(ToString::to_string).collect();
+    lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }
 
 fn stateful_set(spec: &str) -> String {

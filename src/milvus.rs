@@ -319,9 +319,9 @@ mod tests {
         let idle = r#"[{"collectionID":1,"rw_nodes":[1],"ro_nodes":[]}]"#;
         let well = service(&list(true, true), idle);
         assert_eq!(availability(&Answers::new(), &well), Some(Health::Well));
-        let lost = service(&list(true, false), idle);
-        assert_eq!(availability(&well, &lost), Some(Health::Unwell("not available: default.b".into())));
-        assert_eq!(availability(&Answers::new(), &lost), Some(Health::Unwell("not available: default.b".into())));
+        let without_b = service(&list(true, false), idle);
+        assert_eq!(availability(&well, &without_b), Some(Health::Unwell("not available: default.b".into())));
+        assert_eq!(availability(&Answers::new(), &without_b), Some(Health::Unwell("not available: default.b".into())));
         let emptied = service(&list(true, true), r#"[{"collectionID":1,"ro_nodes":[7]}]"#);
         assert!(matches!(availability(&well, &emptied), Some(Health::Unwell(_))));
         assert_eq!(availability(&well, &service("{}", "garbage")), None);

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 /// What a look at a rendered and a live object came to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
     /// Everything the render says is so already.
     Same,
@@ -142,26 +142,30 @@ const HELMS_OWN: [(&str, &[&str]); 2] = [
 mod tests {
     use super::*;
 
-    fn check(rendered: Value, live: Value, expected: Look) {
-        assert_eq!(look(&rendered, &live), expected, "{rendered} {live}");
+    fn check(rendered: &Value, live: &Value, expected: Look) {
+        assert_eq!(look(rendered, live), expected, "{rendered} {live}");
     }
 
     #[test]
     fn what_the_cluster_added_is_not_ours_to_change() {
-        check(json!({"a": 1}), json!({"a": 1, "b": 2}), Look::Same);
-        check(json!([{"name": "c", "x": 1}]), json!([{"name": "sidecar"}, {"name": "c", "x": 1, "y": 2}]), Look::Same);
-        check(json!({"hostNetwork": false, "nodeSelector": {}, "env": null}), json!({}), Look::Same);
+        check(&json!({"a": 1}), &json!({"a": 1, "b": 2}), Look::Same);
+        check(
+            &json!([{"name": "c", "x": 1}]),
+            &json!([{"name": "sidecar"}, {"name": "c", "x": 1, "y": 2}]),
+            Look::Same,
+        );
+        check(&json!({"hostNetwork": false, "nodeSelector": {}, "env": null}), &json!({}), Look::Same);
     }
 
     #[test]
     fn what_differs_or_could_differ_is_left_to_the_server() {
-        check(json!({"image": "a"}), json!({"image": "b"}), Look::Doubt);
-        check(json!({"cpu": "1000m"}), json!({"cpu": "1"}), Look::Doubt);
-        check(json!({"a": 1}), json!({}), Look::Doubt);
-        check(json!([{"name": "A", "value": "x"}]), json!([]), Look::Doubt);
-        check(json!(["a", "b"]), json!(["a"]), Look::Doubt);
-        check(json!({"env": null}), json!({"env": [{"name": "A"}]}), Look::Doubt);
-        check(json!({"args": []}), json!({"args": ["x"]}), Look::Doubt);
+        check(&json!({"image": "a"}), &json!({"image": "b"}), Look::Doubt);
+        check(&json!({"cpu": "1000m"}), &json!({"cpu": "1"}), Look::Doubt);
+        check(&json!({"a": 1}), &json!({}), Look::Doubt);
+        check(&json!([{"name": "A", "value": "x"}]), &json!([]), Look::Doubt);
+        check(&json!(["a", "b"]), &json!(["a"]), Look::Doubt);
+        check(&json!({"env": null}), &json!({"env": [{"name": "A"}]}), Look::Doubt);
+        check(&json!({"args": []}), &json!({"args": ["x"]}), Look::Doubt);
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::text::age;
 use super::*;
 use crate::component;
 use crate::decide::{Aim, CountChange, PerGroup};

@@ -116,7 +116,7 @@ mod tests {
         let target = Target::resolve(&connection, &environment).unwrap();
         let manifest = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n";
         let needed = needed(&target, apply, &objects(manifest).unwrap());
-        needed.iter().map(|right| format!("{right}\n")).collect()
+        needed.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 
     #[test]

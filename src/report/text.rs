@@ -147,7 +147,7 @@ fn table(rows: &[Vec<String>]) -> String {
 }
 
 /// The time since a creation as kubectl shows it: two units while they matter.
-fn age(created: &str, now: Timestamp) -> String {
+pub(super) fn age(created: &str, now: Timestamp) -> String {
     let Ok(created) = created.parse::<Timestamp>() else { return "<unknown>".to_owned() };
     let seconds = now.as_second().saturating_sub(created.as_second()).max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);

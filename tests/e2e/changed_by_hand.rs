@@ -157,7 +157,6 @@ fn it_is_listed_refused_and_put_back_only_with_consent(helm: Helm) {
         "),
     }
     assert!(sandbox.pods("").iter().all(|pod| pod.ready), "it came back before what restarted was well");
-    sandbox.scale("rel querynode=1").exits(0);
 }
 
 /// Proxy, data node, configuration, Secret and Service are not as released.

@@ -52,8 +52,12 @@ fn fits(value: &Value, schema: &Value) -> Result<(), String> {
             }
             "items" => value.as_array().into_iter().flatten().try_for_each(|item| fits(item, says))?,
             "const" if value != says => return Err(format!("{value} is not {says}")),
-            "minimum" if value.as_f64() < says.as_f64() => return Err(format!("{value} is below {says}")),
-            "maximum" if value.as_f64() > says.as_f64() => return Err(format!("{value} is above {says}")),
+            "minimum" if value.is_number() && value.as_f64() < says.as_f64() => {
+                return Err(format!("{value} is below {says}"));
+            }
+            "maximum" if value.is_number() && value.as_f64() > says.as_f64() => {
+                return Err(format!("{value} is above {says}"));
+            }
             "enum" if !says.as_array().unwrap().contains(value) => return Err(format!("{value} is none of {says}")),
             // These were looked at above, and hold; the rest says nothing to check.
             "const" | "minimum" | "maximum" | "enum" | "$schema" | "$defs" | "title" | "description" | "format" => {}
