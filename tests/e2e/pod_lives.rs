@@ -43,10 +43,10 @@ impl PodLives {
         let lives = Arc::new(Mutex::new(first));
         let path = format!("{path}&watch=1&resourceVersion={}", text(&at_first, "/metadata/resourceVersion"));
         let mut watch = sandbox.command("kubectl", &["get", "--raw", &path]).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+        let watched = BufReader::new(watch.stdout.take().unwrap()).lines();
         let shared = Arc::clone(&lives);
         thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
+            for line in watched.map_while(Result::ok) {
                 let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
                 learn(&mut shared.lock().unwrap(), &event["object"], &text(&event, "/type"), false);
             }
