@@ -172,8 +172,8 @@ fn pods_alone_or_nothing_is_asked_where_that_is_wanted() {
 /// nor unwell; pods alone count, and the report says so.
 #[test]
 fn an_answer_that_tells_nothing_is_no_answer() {
-    let Some(sandbox) = milvus("2.6.17", "queryNode.replicas=6") else { return };
-    for (state, count) in [("not-found", 5), ("forbidden-all", 4), ("garbage", 3), ("huge", 2), ("slow", 1)] {
+    let Some(sandbox) = milvus("2.6.17", "queryNode.replicas=5") else { return };
+    for (state, count) in [("forbidden-all", 4), ("garbage", 3), ("huge", 2), ("slow", 1)] {
         feels(&sandbox, state);
         let said = sandbox.scale(&format!("rel qn={count} --settle 1s"));
         said.exits(0);
@@ -213,18 +213,15 @@ fn of_two_coordinators_the_active_one_is_asked() {
         answers(&sandbox, version);
         let standby = "mixCoordinator.replicas=2,mixCoordinator.activeStandby.enabled=true";
         sandbox.install("rel", chart, &format!("image.all.tag=v{version},queryNode.replicas=3,{standby}"));
-        for (active, count) in [(0, 2), (1, 1)] {
-            let before = requests(&sandbox).len();
-            sandbox.behave(&format!("milvus-active={active}"));
-            sandbox.scale(&format!("rel qn={count} --settle 1s")).exits(0);
-            let mut asked: Vec<String> = requests(&sandbox)
-                .split_off(before)
-                .into_iter()
-                .filter(|one| one.path == path)
-                .map(|one| one.pod)
-                .collect();
-            asked.dedup();
-            assert_eq!(asked.len(), 1, "{version}: {asked:?}");
-        }
+        // Not the oldest, which would be found by taking the first.
+        sandbox.behave("milvus-active=1");
+        sandbox.scale("rel qn=2 --settle 1s").exits(0);
+        let requests = requests(&sandbox);
+        let active =
+            format!("/management/check/ready?role={}", if version == "2.6.17" { "mixcoord" } else { "querycoord" });
+        let last_found = requests.iter().rfind(|one| one.path == active).unwrap().pod.clone();
+        let mut asked: Vec<&str> = requests.iter().filter(|one| one.path == path).map(|one| one.pod.as_str()).collect();
+        asked.dedup();
+        assert_eq!(asked, [last_found], "{version}");
     }
 }
