@@ -35,12 +35,11 @@ mod refusals;
 mod rights;
 mod secrets;
 
+mod concurrency;
 mod gate;
 mod hand_over;
 mod reversal;
 mod stuck;
-
-mod concurrency;
 
 mod interrupted;
 mod timed_out;
