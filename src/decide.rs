@@ -142,9 +142,9 @@ struct Group {
     deployment: String,
     declared: Option<u32>,
     live: Option<u32>,
-    /// Active pods that are not Ready, and those that there should be and are
-    /// not: a quota or an admission keeps them from being created.
-    unready: u32,
+    /// Pods that were never Ready, and those that there should be and are not: a
+    /// quota or an admission keeps them from being created.
+    empty: u32,
 }
 
 impl Standing {
@@ -153,13 +153,15 @@ impl Standing {
         let groups = declared
             .map(|d| {
                 let live = observed.deployments.iter().find(|live| live.name == d.name).map(|live| live.wanted);
-                let ready = |pod: &&Pod| pod.deployment.as_ref() == Some(&d.name) && pod.is_active() && pod.ready;
-                let ready = u32::try_from(observed.pods.items.iter().filter(ready).count()).unwrap_or(u32::MAX);
+                let holds = |pod: &&Pod| {
+                    pod.deployment.as_ref() == Some(&d.name) && pod.is_active() && pod.may_hold_something()
+                };
+                let holding = u32::try_from(observed.pods.items.iter().filter(holds).count()).unwrap_or(u32::MAX);
                 Group {
                     deployment: d.name.clone(),
                     declared: d.replicas,
                     live,
-                    unready: live.unwrap_or(0).saturating_sub(ready),
+                    empty: live.unwrap_or(0).saturating_sub(holding),
                 }
             })
             .collect();
@@ -202,11 +204,11 @@ impl Standing {
         }
         let mut now = self.largest();
         let mut path = Vec::new();
-        // Pods that are not Ready hold nothing: as many as every group has go
+        // Pods that were never Ready hold nothing: as many as every group has go
         // in the first step, without ceremony.
-        let unready = self.groups.iter().map(|group| group.unready).min().unwrap_or(0);
-        if now > to && unready > 1 {
-            now = now.saturating_sub(unready).max(to);
+        let empty = self.groups.iter().map(|group| group.empty).min().unwrap_or(0);
+        if now > to && empty > 1 {
+            now = now.saturating_sub(empty).max(to);
             path.push(now);
         }
         while now > to {

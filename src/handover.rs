@@ -62,7 +62,7 @@ impl Departure {
         self.leaving.is_empty() && !self.replacements.is_empty()
     }
 
-    /// How the pods of this step leave. Pods that are not Ready hold nothing,
+    /// How the pods of this step leave. Pods that were never Ready hold nothing,
     /// and Kubernetes takes them first by itself: they need no ceremony, nor
     /// does a step to zero, after which nobody is left to take over.
     #[must_use]
@@ -75,15 +75,16 @@ impl Departure {
                 let mine: Vec<&Pod> = of_deployment(&observed.pods.items, &declared.name).collect();
                 let active = || mine.iter().copied().filter(|pod| pod.is_active());
                 let replacements: Vec<Pod> = replacements(&mine).into_iter().cloned().collect();
-                let without_ceremony =
-                    active().filter(|pod| !pod.ready || replacements.iter().any(|other| other.uid == pod.uid)).count();
+                let without_ceremony = active()
+                    .filter(|pod| !pod.may_hold_something() || replacements.iter().any(|other| other.uid == pod.uid))
+                    .count();
                 let live =
                     observed.deployments.iter().find(|live| live.name == declared.name).map_or(0, |live| live.wanted);
                 // Pods that could not be created are the first to be given up.
                 let there = u32::try_from(active().count()).unwrap_or(u32::MAX);
                 let go = usize::try_from(live.min(there).saturating_sub(change.to.0)).unwrap_or(usize::MAX);
                 let mut staying: Vec<&Pod> = active()
-                    .filter(|pod| pod.ready && !replacements.iter().any(|other| other.uid == pod.uid))
+                    .filter(|pod| pod.may_hold_something() && !replacements.iter().any(|other| other.uid == pod.uid))
                     .collect();
                 staying.sort_by(|a, b| (&b.created, &b.name).cmp(&(&a.created, &a.name)));
                 departure.leaving.extend(staying.into_iter().take(go.saturating_sub(without_ceremony)).cloned());

@@ -13,6 +13,7 @@ use serde::Deserialize;
 /// A pod as observed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "json::Pod")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a condition of its own in Kubernetes")]
 pub struct Pod {
     /// Its name.
     pub name: String,
@@ -26,6 +27,9 @@ pub struct Pod {
     pub containers: Containers,
     /// Whether its condition Ready is true.
     pub ready: bool,
+    /// Whether it was Ready before and is not now: it may hold data, unlike a
+    /// pod that never was.
+    pub was_ready: bool,
     /// Whether it is being deleted.
     pub terminating: bool,
     /// How it is being deleted.
@@ -73,6 +77,12 @@ pub struct Trouble {
 }
 
 impl Pod {
+    /// Whether it serves, or has served: then it may hold something.
+    #[must_use]
+    pub fn may_hold_something(&self) -> bool {
+        self.ready || self.was_ready
+    }
+
     /// Whether it counts towards the replicas of its Deployment.
     #[must_use]
     pub fn is_active(&self) -> bool {
@@ -156,6 +166,20 @@ mod tests {
         assert_eq!(seen.deployment.as_deref(), Some("rel-milvus-querynode"));
         assert!(seen.ready && seen.is_active());
         assert_eq!((seen.containers.to_string().as_str(), seen.restarts, seen.status.as_str()), ("1/1", 2, "Running"));
+    }
+
+    #[test]
+    fn a_pod_that_was_ready_is_told_from_one_that_never_was() {
+        let at = |initialized: &str, ready: &str| {
+            let conditions = format!(
+                r#"[{{"type":"Initialized","status":"True","lastTransitionTime":"2026-01-01T00:{initialized}Z"}},
+                    {{"type":"Ready","status":"False","lastTransitionTime":"2026-01-01T00:{ready}Z"}}]"#
+            );
+            pod(&format!(r#"{{"phase":"Running","conditions":{conditions}}}"#), "").may_hold_something()
+        };
+        assert!(!at("00:10", "00:10") && !at("00:10", "00:09") && !at("01:00", "00:10"));
+        assert!(at("00:10", "05:00"));
+        assert!(!pod(r#"{"phase":"Pending"}"#, "").may_hold_something());
     }
 
     #[test]

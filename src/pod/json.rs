@@ -157,6 +157,7 @@ impl From<Pod> for super::Pod {
                 total: read.spec.containers.len(),
             },
             ready,
+            was_ready: !ready && read.status.was_ready(),
             terminating,
             deletion: read.metadata.deletion(),
             grace: Duration::from_secs(read.spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE)),
@@ -195,9 +196,25 @@ impl Metadata {
 /// The API's own default, in seconds.
 const DEFAULT_GRACE: u64 = 30;
 
+/// Seconds between what a kubelet writes when it takes a pod on.
+const TAKEN_ON_WITHIN: i64 = 2;
+
 impl PodStatus {
     fn is_true(&self, kind: &str) -> bool {
         self.conditions.iter().any(|c| c.kind == kind && c.status == "True")
+    }
+
+    /// The kubelet sets Ready to false when it takes a pod on, about when it is
+    /// initialized, and from then on only when it changes. Where the times are
+    /// missing, the pod may have served.
+    fn was_ready(&self) -> bool {
+        let of = |kind: &str| self.conditions.iter().find(|c| c.kind == kind);
+        let Some(ready) = of("Ready") else { return false };
+        let began = of("Initialized").and_then(|initialized| initialized.last_transition_time);
+        match (ready.last_transition_time, began) {
+            (Some(changed), Some(began)) => changed.as_second() > began.as_second() + TAKEN_ON_WITHIN,
+            _ => true,
+        }
     }
 }
 

@@ -73,11 +73,13 @@ impl Run<'_> {
         }
     }
 
-    /// Whether a step takes pods away that serve: then the gate is asked.
+    /// Whether a step takes pods away that serve, or did: then the gate is asked.
     pub(super) fn takes_ready_pods(step: &Step, observed: &Observed) -> bool {
         step.changes.iter().filter(|change| change.to < change.from && change.to.0 > 0).any(|change| {
             observed.declared.iter().filter(|d| d.component == change.component).any(|declared| {
-                let mine = |pod: &&Pod| pod.deployment.as_ref() == Some(&declared.name) && pod.is_active() && pod.ready;
+                let mine = |pod: &&Pod| {
+                    pod.deployment.as_ref() == Some(&declared.name) && pod.is_active() && pod.may_hold_something()
+                };
                 observed.pods.items.iter().filter(mine).count() > usize::try_from(change.to.0).unwrap_or(usize::MAX)
             })
         })
