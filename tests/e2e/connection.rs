@@ -43,14 +43,14 @@ fn a_cluster_that_does_not_answer_is_told(helm: Helm) {
         insta::assert_snapshot!(refuse("rel querynode=3"), @r#"
         error: the cluster cannot be reached (unreachable)
         caused by: `helm get metadata rel --output=json --namespace=NAMESPACE --kube-context=sandbox --kubeconfig=HOME/closed` ended with exit status 1
-        caused by: kubernetes cluster unreachable: Get "https://127.0.0.1:PORT/version": dial tcp 127.0.0.1:PORT: connect: connection refused
+        caused by: Kubernetes cluster unreachable: Get "https://127.0.0.1:PORT/version": dial tcp 127.0.0.1:PORT: connect: connection refused
 
         hint: kubectl cluster-info
         "#);
         insta::assert_snapshot!(refuse("querynode=3"), @r#"
         error: the cluster cannot be reached (unreachable)
         caused by: `helm list --output=json --max=0 --deployed --failed --pending --uninstalling --namespace=NAMESPACE --kube-context=sandbox --kubeconfig=HOME/closed` ended with exit status 1
-        caused by: kubernetes cluster unreachable: Get "https://127.0.0.1:PORT/version": dial tcp 127.0.0.1:PORT: connect: connection refused
+        caused by: Kubernetes cluster unreachable: Get "https://127.0.0.1:PORT/version": dial tcp 127.0.0.1:PORT: connect: connection refused
 
         hint: kubectl cluster-info
         "#);
@@ -70,7 +70,7 @@ fn a_cluster_that_does_not_know_the_user_is_told() {
     insta::assert_snapshot!(refused(&sandbox, run), @"
     error: the cluster cannot be reached (unreachable)
     caused by: `helm get metadata rel --output=json --namespace=NAMESPACE --kube-context=sandbox --kubeconfig=HOME/stranger` ended with exit status 1
-    caused by: kubernetes cluster unreachable: the server has asked for the client to provide credentials
+    caused by: Kubernetes cluster unreachable: the server has asked for the client to provide credentials
 
     hint: kubectl cluster-info
     ");
