@@ -94,7 +94,12 @@ impl Exec {
         let parsed = parse(&mut output);
         // What the parser left is read, else the child could wait for us for ever.
         let drained = io::copy(&mut output, &mut io::sink());
-        stream.ended_well()?;
+        if let Err(failed) = stream.ended_well() {
+            if matches!(&failed, CallFailure::Ended { status, .. } if status == "signal 2") {
+                self.signals.await_first();
+            }
+            return Err(failed);
+        }
         let line = || query.0.to_string();
         drained.map_err(|failed| CallFailure::NotUnderstood { line: line(), reason: failed.to_string() })?;
         parsed.map_err(|reason| CallFailure::NotUnderstood { line: line(), reason })

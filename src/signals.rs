@@ -111,6 +111,14 @@ impl Signals {
         Listening { state: Arc::clone(&self.state), id }
     }
 
+    /// Waits a moment for a signal that must be on its way: Ctrl-C ends a child
+    /// in the same process group, and this process may hear of it later.
+    pub fn await_first(&self) {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        self.forward(sender, |signal| signal);
+        let _ = receiver.recv_timeout(std::time::Duration::from_millis(500));
+    }
+
     fn tell(&self, signal: Interrupt) {
         let mut state = self.lock();
         state.first.get_or_insert(signal);
