@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::component::{ComponentRef, Role};
 use crate::handover;
+use crate::milvus::Version;
 use crate::observe::Observed;
 use crate::pod::Pod;
 use crate::refusal::Refusal;
@@ -294,20 +295,12 @@ fn managed(component: ComponentRef, observed: &Observed) -> Result<(), Refusal> 
             return Err(Refusal::GitOpsManaged { component, by });
         }
         if component.key == "indexNode"
-            && let Some(image) = live.image.as_ref().filter(|image| is_2_6_or_newer(image))
+            && let Some(image) = live.image.as_ref().filter(|image| Version::of_image(image) >= Some(Version(2, 6, 0)))
         {
             return Err(Refusal::IndexNodeGone { image: image.clone() });
         }
     }
     Ok(())
-}
-
-/// Whether an image's tag says Milvus 2.6 or newer. The chart's version does
-/// not tell: the image is a value like any other, and upgrades keep it.
-fn is_2_6_or_newer(image: &str) -> bool {
-    let tag = image.split('@').next().unwrap_or(image).rsplit_once(':').map_or("", |(_, tag)| tag);
-    let mut numbers = tag.trim_start_matches('v').split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
-    matches!((numbers.next(), numbers.next()), (Some(major), Some(minor)) if (major, minor) >= (2, 6))
 }
 
 fn aim(component: ComponentRef, count: Count, observed: &Observed, allow_zero: bool) -> Result<Aim, Refusal> {
