@@ -281,18 +281,15 @@ impl ScaleReport {
 
     /// Writes down a step and the line that carries it out.
     pub fn step(&mut self, step: &Step, command: String) {
-        self.steps.push(StepReport {
-            change: step.to_string(),
-            command,
-            revision: None,
-            verified: false,
-            handed_over: Vec::new(),
-        });
+        self.upgrade(step.to_string(), command);
     }
 
     /// Writes down the upgrade that makes other changes first.
     pub fn settling(&mut self, command: String) {
-        let change = "other changes, at unchanged counts".to_owned();
+        self.upgrade("other changes, at unchanged counts".to_owned(), command);
+    }
+
+    fn upgrade(&mut self, change: String, command: String) {
         self.steps.push(StepReport { change, command, revision: None, verified: false, handed_over: Vec::new() });
     }
 

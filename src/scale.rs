@@ -199,20 +199,8 @@ impl Run<'_> {
         follower.start();
         let proven =
             Proven { upgrade, proof: &proof, permitted: &order.permitted, accepted: &[], departure: &departure };
-        match apply::apply(self.exec, self.target, observed, &proven).map_err(|failure| self.or_interrupted(failure))? {
-            Applied::Moved(what) => {
-                self.report.steps.pop();
-                self.begin_anew(what)?;
-                return Ok(None);
-            }
-            Applied::Revision(revision, moved) => {
-                self.report.applied(revision);
-                self.left_behind = Some((revision, expected.to_vec()));
-                for what in moved {
-                    self.ui.note(&format!("  {what}"));
-                }
-            }
-        }
+        let Some(revision) = self.apply(observed, &proven)? else { return Ok(None) };
+        self.left_behind = Some((revision, expected.to_vec()));
         if self.request.extent == Extent::Applied {
             return Ok(Some(Outcome::Applied));
         }
@@ -225,6 +213,25 @@ impl Run<'_> {
             step.verified = true;
         }
         Ok((left == 1).then_some(Outcome::Verified))
+    }
+
+    /// Applies what was proven, and writes the revision down. `None` where a
+    /// count moved meanwhile: nothing was done, and a round begins anew.
+    fn apply(&mut self, observed: &Observed, proven: &Proven<'_>) -> Result<Option<u64>, Failure> {
+        match apply::apply(self.exec, self.target, observed, proven).map_err(|failure| self.or_interrupted(failure))? {
+            Applied::Moved(what) => {
+                self.report.steps.pop();
+                self.begin_anew(what)?;
+                Ok(None)
+            }
+            Applied::Revision(revision, moved) => {
+                self.report.applied(revision);
+                for what in moved {
+                    self.ui.note(&format!("  {what}"));
+                }
+                Ok(Some(revision))
+            }
+        }
     }
 
     /// The goal in absolute counts, made in the first round and kept.

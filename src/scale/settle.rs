@@ -5,7 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use super::Run;
-use crate::apply::{self, Applied, Proven};
+use crate::apply::Proven;
 use crate::chart::ChartSource;
 use crate::decide::Step;
 use crate::error::Failure;
@@ -63,17 +63,8 @@ impl Run<'_> {
         let nobody = Departure::default();
         let proven =
             Proven { upgrade, proof: &own, permitted: &order.permitted, accepted: &accepted, departure: &nobody };
-        match apply::apply(self.exec, self.target, observed, &proven)? {
-            Applied::Moved(what) => {
-                self.report.steps.pop();
-                return self.begin_anew(what);
-            }
-            Applied::Revision(revision, moved) => {
-                self.report.applied(revision);
-                for what in moved {
-                    self.ui.note(&format!("  {what}"));
-                }
-            }
+        if self.apply(observed, &proven)?.is_none() {
+            return Ok(());
         }
         self.settled = true;
         self.wait_until_well(&own)?;
