@@ -1,7 +1,6 @@
 //! Signals, to the program alone and to all of its terminal, and what stays.
 
 use std::os::unix::process::CommandExt as _;
-use std::time::{Duration, Instant};
 
 use crate::said::signal;
 use crate::sandbox::{Helm, NEWEST, Sandbox};
@@ -119,9 +118,7 @@ fn ctrl_c_works_while_a_program_hangs() {
         sandbox.wrap(program, &script);
         let run = sandbox.milvus("scale rel querynode=2").start();
         sandbox.until("it hangs", || std::fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n')));
-        let began = Instant::now();
         let said = run.signal_and_end("INT");
-        assert!(began.elapsed() < Duration::from_secs(5), "{program}: {:?}", began.elapsed());
         insta::allow_duplicates! { insta::assert_snapshot!(said, @"
         exit 130
         ----- stderr

@@ -2,6 +2,9 @@
 //! command that was named; nothing is half done.
 
 use std::fs;
+use std::net::TcpListener;
+
+use serde_json::json;
 
 use crate::answering::{answers, feels};
 use crate::said::{Said, signal};
@@ -91,29 +94,71 @@ fn killed_while_a_pod_leaves() {
 #[test]
 fn killed_in_the_upgrade() {
     let Some(sandbox) = five("1s") else { return };
-    // Helm's own process is stopped after it wrote the pending revision.
     let pid = sandbox.home().join("pid");
     sandbox.before_upgrade(&format!("echo $$ >{0}.part; mv {0}.part {0}", pid.display()));
+    // Between the pending revision and the Deployment Helm waits for an answer.
+    let held = Held::back(&sandbox);
     let run = sandbox.milvus("scale rel qn=4 --settle 0s").start();
-    let pending = || sandbox.history("rel").last().is_some_and(|revision| revision.status == "pending-upgrade");
-    sandbox.until("the upgrade begins", || pid.exists());
-    let helm = fs::read_to_string(&pid).unwrap();
-    let caught = (0..2000).any(|_| pending() || !std::path::Path::new("/proc").join(helm.trim()).exists());
-    assert!(caught);
-    if !pending() {
-        // Too fast to be caught: then it is simply done.
-        run.end().exits(0);
-        return;
-    }
-    signal("KILL", helm.trim());
-    let said = run.end();
-    said.exits(3);
+    sandbox.until("the upgrade is pending", || {
+        sandbox.history("rel").last().is_some_and(|revision| revision.status == "pending-upgrade")
+    });
+    signal("KILL", fs::read_to_string(&pid).unwrap().trim());
+    run.end().exits(3);
+    drop(held);
     sandbox.unwrap("helm");
     let refused = sandbox.scale("rel qn=4");
     refused.exits(1);
     assert!(refused.stderr.contains("(release-pending)"), "{refused}");
     sandbox.helm(&["rollback", "rel", "1"]);
     ends_at(&sandbox, "rel qn=4", 4);
+}
+
+/// Changes of Deployments that wait, in the sandbox's namespace, for an
+/// admission webhook that does not answer. Dry runs pass.
+struct Held<'a> {
+    sandbox: &'a Sandbox,
+    _silent: TcpListener,
+}
+
+impl<'a> Held<'a> {
+    fn back(sandbox: &'a Sandbox) -> Self {
+        // The kernel takes the connection; nobody ever says a word on it.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let manifest = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": sandbox.namespace},
+            "webhooks": [{
+                "name": "silent.sandbox.milvus.io",
+                "clientConfig": {"url": format!("https://{}/", silent.local_addr().unwrap())},
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": sandbox.namespace}},
+                "rules": [{
+                    "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["UPDATE"]
+                }],
+                "matchConditions": [{"name": "for-real", "expression": "!request.dryRun"}],
+                "admissionReviewVersions": ["v1"],
+                "sideEffects": "None",
+                "failurePolicy": "Fail",
+                "timeoutSeconds": 30
+            }]
+        });
+        let file = sandbox.home().join("webhook.json");
+        fs::write(&file, manifest.to_string()).unwrap();
+        sandbox.kubectl(&["apply", "-f", &file.display().to_string()]);
+        // The API server takes notice of it in its own time.
+        let probe = ["annotate", "deployment", "rel-milvus-proxy", "--overwrite", "probe=1", "--request-timeout=1s"];
+        sandbox.until("changes of Deployments wait", || {
+            !sandbox.command("kubectl", &probe).output().unwrap().status.success()
+        });
+        Self { sandbox, _silent: silent }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let words = ["delete", "validatingwebhookconfiguration", &self.sandbox.namespace];
+        let _ = self.sandbox.command("kubectl", &words).output();
+    }
 }
 
 /// Out of a growth whose pods never come, the way back takes only them.

@@ -16,7 +16,7 @@ use crate::schema;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kubectl-milvus");
 
 /// No run of a test may take longer.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// A run that has not begun.
 pub struct Run {

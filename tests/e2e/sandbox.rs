@@ -233,7 +233,7 @@ impl Sandbox {
 
     /// Waits for something that takes place without the test.
     pub fn until(&self, what: &str, mut is: impl FnMut() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(180);
         while !is() {
             assert!(Instant::now() < deadline, "{}: still waiting until {what}", self.namespace);
             thread::sleep(Duration::from_millis(50));

@@ -2,23 +2,20 @@
 //! reason in Kubernetes' own words; pods that need time do not.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use crate::concurrency::private;
 use crate::said::Said;
 use crate::sandbox::{Helm, NEWEST, SLIM, Sandbox};
 
-/// No wait for a pod that is stuck may come near the timeout.
-const TIMEOUT: &str = "--timeout 5m";
-const SOON: Duration = Duration::from_secs(60);
+/// No run of a test may take that long: a wait that ended as stuck did not sit
+/// it out.
+const TIMEOUT: &str = "--timeout 1h";
 
 /// Grows into trouble, and is told which; then the way back is open.
 #[track_caller]
 fn ends(sandbox: &Sandbox, words: &str, id: &str, reason: &str) -> Said {
-    let began = Instant::now();
     let said = sandbox.scale(&format!("{words} {TIMEOUT}"));
     told(&said, id, reason);
-    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     let hint = said.stderr.lines().next_back().unwrap();
     assert!(hint.starts_with("hint: go on with `kubectl milvus scale rel "), "{said}");
     let back = hint.split('`').filter_map(|part| part.strip_prefix("kubectl milvus scale ")).next_back().unwrap();
@@ -73,7 +70,6 @@ fn a_pod_that_no_node_can_take() {
     let mine = format!("{apart}.labelSelector.matchLabels.component=querynode");
     let node = format!("{apart}.topologyKey=kubernetes\\.io/hostname");
     sandbox.install("rel", NEWEST, &format!("queryNode.replicas=3,{mine},{node}"));
-    let began = Instant::now();
     let run = sandbox.milvus(&format!("scale rel qn=4 {TIMEOUT}")).start();
     let waiting = || sandbox.pods("component=querynode").into_iter().find(|pod| !pod.ready);
     sandbox.until("a pod waits for a node", || waiting().is_some());
@@ -88,7 +84,6 @@ fn a_pod_that_no_node_can_take() {
     let said = run.end();
     told(&said, "unschedulable", "max node group size reached");
     assert!(said.stderr.contains("didn't match pod anti-affinity rules"), "{said}");
-    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
 }
 
 /// What a node autoscaler says, as it says it.
