@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Failure, plain};
-use crate::exec::Exec;
+use crate::exec::{CallFailure, Exec};
 use crate::handover::{self, Departure};
 use crate::helm::{self, Upgrade};
 use crate::kubectl;
@@ -65,36 +65,57 @@ pub fn apply(exec: &Exec, target: &Target, observed: &Observed, proven: &Proven<
     // From here to the end of the upgrade nothing asks whether to go on: pods
     // that were handed over and not replaced would come back as new ones.
     hand_over(exec, target, observed, proven.departure)?;
-    let handed = !proven.departure.leaving.is_empty();
     let ran = exec.change(&helm::upgrade(target, &proven.upgrade));
-    let newest = || exec.insist(&history, helm::read_history).map_err(|failed| release_failure(&failed, target, name));
-    let (after, moved) = both(newest, || elsewhere(exec, target, name, proven));
-    let after = after.map_err(Failure::after_a_change);
+    let (after, moved) = both(
+        || exec.insist(&history, helm::read_history).map_err(|failed| release_failure(&failed, target, name)),
+        || elsewhere(exec, target, name, proven),
+    );
     if let Err(failed) = ran {
-        let failure =
-            Failure::new("helm-failed", format!("cannot upgrade release `{name}` in namespace `{}`", target.namespace))
-                .because(failed.to_string())
-                .because_said(failed.stderr());
-        return Err(match after {
-            Ok(after) if after.revision == release.revision && !handed => failure,
-            Ok(after) if after.revision == release.revision => failure
-                .because("the pods that were handed over leave, and are replaced: the count stays as it was")
-                .after_a_change(),
-            Ok(after) => failure
-                .because(format!(
-                    "revision {} is `{}`; what it changed before it failed stays",
-                    after.revision, after.status
-                ))
-                .hint(format!("helm history {name}{}", target.hint_flags()))
-                .after_a_change(),
-            Err(unknown) => failure.because(unknown.message).after_a_change(),
-        });
+        return Err(not_upgraded(target, observed, proven.departure, &failed, after));
     }
-    let after = after?;
-    if after.revision != release.revision + 1 || after.status != "deployed" {
-        return Err(superseded(target, name, release.revision + 1, &after).after_a_change());
+    let mut notes = match moved {
+        Ok(moved) => moved,
+        Err(Elsewhere::Helm(failure)) => return Err(failure.after_a_change()),
+        Err(Elsewhere::Unknown(failure)) => {
+            vec![format!("whether anything else moved could not be read: {failure}")]
+        }
+    };
+    match after {
+        Ok(after) if after.revision == release.revision + 1 && after.status == "deployed" => {}
+        Ok(after) => return Err(superseded(target, name, release.revision + 1, &after).after_a_change()),
+        // Helm ended well, so it is there; the next look at it says more.
+        Err(failure) => notes.push(format!("the new revision could not be read: {failure}")),
     }
-    Ok(Applied::Revision(after.revision, moved.map_err(Failure::after_a_change)?))
+    Ok(Applied::Revision(release.revision + 1, notes))
+}
+
+/// What an upgrade that failed left behind.
+fn not_upgraded(
+    target: &Target,
+    observed: &Observed,
+    departure: &Departure,
+    failed: &CallFailure,
+    after: Result<helm::Revision, Failure>,
+) -> Failure {
+    let name = &observed.release.name;
+    let failure =
+        Failure::new("helm-failed", format!("cannot upgrade release `{name}` in namespace `{}`", target.namespace))
+            .because(failed.to_string())
+            .because_said(failed.stderr());
+    match after {
+        Ok(after) if after.revision == observed.release.revision && departure.leaving.is_empty() => failure,
+        Ok(after) if after.revision == observed.release.revision => failure
+            .because("the pods that were handed over leave, and are replaced: the count stays as it was")
+            .after_a_change(),
+        Ok(after) => failure
+            .because(format!(
+                "revision {} is `{}`; what it changed before it failed stays",
+                after.revision, after.status
+            ))
+            .hint(format!("helm history {name}{}", target.hint_flags()))
+            .after_a_change(),
+        Err(unknown) => failure.because(unknown.message).after_a_change(),
+    }
 }
 
 /// Deletes the leaving pods and marks what their ReplicaSets begin in their
@@ -103,18 +124,36 @@ pub fn apply(exec: &Exec, target: &Target, observed: &Observed, proven: &Proven<
 fn hand_over(exec: &Exec, target: &Target, observed: &Observed, departure: &Departure) -> Result<(), Failure> {
     let mut begun = false;
     for pod in &departure.leaving {
-        if let Err(failed) = exec.change(&kubectl::delete_pod(target, &pod.name, departure.grace)) {
-            let failure = Failure::new(
-                "kubectl-failed",
-                format!("cannot delete pod `{}` in namespace `{}`", pod.name, target.namespace),
-            )
-            .because(failed.to_string())
-            .because_said(failed.stderr());
-            return Err(if begun { failure.after_a_change() } else { failure });
+        let Err(failed) = exec.change_at_once(&kubectl::delete_pod(target, &pod.name, departure.grace)) else {
+            begun = true;
+            continue;
+        };
+        // An answer that got lost is no answer: what counts is the pod.
+        let query = kubectl::list_pods(target, &kubectl::pods_of(&observed.release.name, &[&pod.component]), None);
+        let now = exec.insist(&query, kubectl::read_list::<Pod>);
+        let leaves = now.as_ref().map(|now| {
+            let same = now.items.iter().find(|other| other.uid == pod.uid);
+            same.is_none_or(|pod| pod.terminating)
+        });
+        if leaves.as_ref().is_ok_and(|leaves| *leaves) {
+            begun = true;
+            continue;
         }
-        begun = true;
+        let failure = Failure::new(
+            "kubectl-failed",
+            format!("cannot delete pod `{}` in namespace `{}`", pod.name, target.namespace),
+        )
+        .because(failed.to_string())
+        .because_said(failed.stderr());
+        return Err(match leaves {
+            Ok(_) if !begun => failure,
+            Ok(_) => failure
+                .because("pods of other groups leave, and are replaced: the count stays as it was")
+                .after_a_change(),
+            Err(_) => failure.because("whether it leaves could not be read").after_a_change(),
+        });
     }
-    let mut first_to_go: Vec<String> = departure.replacements.iter().map(|pod| pod.name.clone()).collect();
+    let mut first_to_go: Vec<Pod> = departure.replacements.clone();
     for _ in 0..LOOKS_FOR_REPLACEMENTS {
         if departure.leaving.is_empty() {
             break;
@@ -123,15 +162,18 @@ fn hand_over(exec: &Exec, target: &Target, observed: &Observed, departure: &Depa
         let query = kubectl::list_pods(target, &kubectl::pods_of(&observed.release.name, &labels), None);
         let Ok(now) = exec.insist(&query, kubectl::read_list::<Pod>) else { continue };
         let found = handover::newcomers(observed, &now.items, &departure.leaving);
-        if found.len() >= departure.leaving.len() {
-            first_to_go.extend(found.into_iter().map(|pod| pod.name));
+        // What an earlier look found is in this one as well.
+        first_to_go.truncate(departure.replacements.len());
+        first_to_go.extend(found);
+        if first_to_go.len() >= departure.replacements.len() + departure.leaving.len() {
             break;
         }
     }
     if !first_to_go.is_empty() {
         // Without the mark a replacement is still the first to go as long as it
         // is not Ready, which takes it longer than the upgrade.
-        let _ = exec.change(&kubectl::mark_first_to_go(target, &first_to_go));
+        let names: Vec<String> = first_to_go.into_iter().map(|pod| pod.name).collect();
+        let _ = exec.change_at_once(&kubectl::mark_first_to_go(target, &names));
     }
     Ok(())
 }
@@ -140,15 +182,26 @@ fn hand_over(exec: &Exec, target: &Target, observed: &Observed, departure: &Depa
 /// of a second.
 const LOOKS_FOR_REPLACEMENTS: usize = 3;
 
+/// Why it is not known that nothing else moved.
+enum Elsewhere {
+    /// Helm changed something that it was not to change.
+    Helm(Failure),
+    /// It could not be read.
+    Unknown(Failure),
+}
+
 /// The workloads that moved although the step does not name them: an
 /// autoscaler's or another person's move is a note, Helm's own is a failure.
-fn elsewhere(exec: &Exec, target: &Target, name: &str, proven: &Proven<'_>) -> Result<Vec<String>, Failure> {
+fn elsewhere(exec: &Exec, target: &Target, name: &str, proven: &Proven<'_>) -> Result<Vec<String>, Elsewhere> {
     let all = kubectl::everything();
     let (deployments, stateful_sets) = both(
         || read_workloads(exec, target, &kubectl::list_deployments, &all),
         || read_workloads(exec, target, &kubectl::list_stateful_sets, &all),
     );
-    let live = [("Deployment", deployments?), ("StatefulSet", stateful_sets?)];
+    let live = [
+        ("Deployment", deployments.map_err(Elsewhere::Unknown)?),
+        ("StatefulSet", stateful_sets.map_err(Elsewhere::Unknown)?),
+    ];
     let mut moved = Vec::new();
     for (kind, workload) in live.iter().flat_map(|(kind, list)| list.iter().map(move |workload| (*kind, workload))) {
         let id =
@@ -161,12 +214,14 @@ fn elsewhere(exec: &Exec, target: &Target, name: &str, proven: &Proven<'_>) -> R
         }
         let by = workload.written_by.as_ref();
         if by.is_some_and(|by| by.manager == "helm") {
-            return Err(Failure::new(
+            let failure = Failure::new(
                 "side-effects",
                 format!("the upgrade of release `{name}` in namespace `{}` changed {id} as well", target.namespace),
             )
-            .because("the proof did not foresee this: please report it")
-            .hint(format!("helm history {name}{}", target.hint_flags())));
+            .because(
+                "the proof did not foresee it: someone changed it in the moment before, or this is a bug to report",
+            );
+            return Err(Elsewhere::Helm(failure.hint(format!("helm history {name}{}", target.hint_flags()))));
         }
         let by = by.map_or(String::new(), |by| format!(" ({by})"));
         moved.push(format!("{id} was changed meanwhile{by}"));

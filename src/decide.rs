@@ -80,9 +80,6 @@ pub enum Decision {
     /// Release and Deployments are as wanted; what is left is to see that the
     /// pods are.
     Follow(Vec<Expected>),
-    /// Pods of a component that is to shrink are still going; the next step
-    /// waits until they are gone.
-    Await(Vec<Expected>),
     /// One change, with every later one that is foreseen.
     Step {
         /// The change.
@@ -91,6 +88,9 @@ pub enum Decision {
         left: usize,
         /// What is to be seen after it.
         expected: Vec<Expected>,
+        /// The components of which no pod may be going any more before it is
+        /// made.
+        after: Vec<Expected>,
     },
 }
 
@@ -373,17 +373,13 @@ pub fn next(goal: &Goal, observed: &Observed, pace: Pace) -> Result<Decision, Re
     }
     let steps = usize::from(!grow.is_empty()) + shrink.len();
     let growing = !grow.is_empty();
+    let mut waits = false;
     let step = match (growing, shrink.into_iter().next()) {
         (true, _) => Step { changes: grow },
         (false, Some(change)) => {
-            let going = |pod: &Pod| pod.terminating;
-            let mine: Vec<&Pod> =
-                observed.pods.items.iter().filter(|pod| pod.component == change.component.label).collect();
+            let going = |pod: &Pod| pod.component == change.component.label && pod.terminating;
             // A hand-over that was interrupted is finished, not waited for.
-            if mine.iter().any(|pod| going(pod)) && !handover::is_half_done(&mine) {
-                let waits = standings.iter().filter(|(aim, _)| aim.component == change.component);
-                return Ok(Decision::Await(waits.map(|(_, s)| s.expected(|live| live)).collect()));
-            }
+            waits = observed.pods.items.iter().any(going) && !handover::is_half_done(change.component, observed);
             Step { changes: vec![change] }
         }
         (false, None) => {
@@ -397,7 +393,8 @@ pub fn next(goal: &Goal, observed: &Observed, pace: Pace) -> Result<Decision, Re
             standing.expected(|live| set.map_or(live, |change| change.to.0))
         })
         .collect();
-    Ok(Decision::Step { step, left: steps, expected })
+    let after = if waits { as_it_is(&step, observed) } else { Vec::new() };
+    Ok(Decision::Step { step, left: steps, expected, after })
 }
 
 /// What is to be seen of a step's components while nothing has been done.

@@ -80,7 +80,13 @@ fn asked(words: &str) -> Vec<Asked> {
 }
 
 fn refused(refusal: &Refusal) -> String {
-    let failure = refusal.failure(&Place { release: "rel", namespace: "ns", flags: " -n ns".into() });
+    let failure = refusal.failure(&Place {
+        release: "rel",
+        namespace: "ns",
+        flags: " -n ns".into(),
+        program: "kubectl milvus",
+        said: String::new(),
+    });
     let causes = failure.causes.iter().map(|cause| format!("\nbecause {cause}"));
     let hint = failure.hint.iter().map(|hint| format!("\nhint: {hint}"));
     format!("refused: {failure}{}", causes.chain(hint).collect::<String>())
@@ -98,12 +104,12 @@ fn run(state: &str, words: &str, pace: Pace, consent: &Consent) -> String {
         match next(&goal, &observed, pace) {
             Err(refusal) => said.push(refused(&refusal)),
             Ok(Decision::Follow(expected)) => said.push(format!("follow {}", expectation(&expected))),
-            Ok(Decision::Await(expected)) => {
-                said.push(format!("await {}", expectation(&expected)));
+            Ok(Decision::Step { after, .. }) if !after.is_empty() => {
+                said.push(format!("await {}", expectation(&after)));
                 observed.pods.items.retain(|pod| !pod.terminating);
                 continue;
             }
-            Ok(Decision::Step { step, left, expected }) => {
+            Ok(Decision::Step { step, left, expected, .. }) => {
                 said.push(format!("{left}: {step}; then {}", expectation(&expected)));
                 for change in &step.changes {
                     for declared in observed.declared.iter_mut().filter(|d| d.component == change.component) {

@@ -112,11 +112,31 @@ impl Exec {
         query: &Query,
         parse: impl FnOnce(&mut dyn BufRead) -> Result<T, String>,
     ) -> Result<T, CallFailure> {
-        let line = query.0.to_string();
-        let expression = self.expression(&query.0).stdout_capture().stderr_capture().unchecked();
-        let output = in_own_group(&expression)
-            .run()
-            .map_err(|failed| CallFailure::NotStarted { line: line.clone(), reason: failed.to_string() })?;
+        self.to_the_end(&query.0, parse)
+    }
+
+    /// A short call that no signal reaches, unless it hangs and the user insists:
+    /// the third one ends it.
+    fn to_the_end<T>(
+        &self,
+        call: &Invocation,
+        parse: impl FnOnce(&mut dyn BufRead) -> Result<T, String>,
+    ) -> Result<T, CallFailure> {
+        let line = call.to_string();
+        let not_started =
+            |failed: io::Error| CallFailure::NotStarted { line: line.clone(), reason: failed.to_string() };
+        let expression = self.expression(call).stdout_capture().stderr_capture().unchecked();
+        let child = Arc::new(in_own_group(&expression).start().map_err(not_started)?);
+        let weak = Arc::downgrade(&child);
+        let heard = std::sync::atomic::AtomicU32::new(0);
+        let _listening = self.signals.each(move |_| {
+            let Some(child) = weak.upgrade() else { return false };
+            if heard.fetch_add(1, std::sync::atomic::Ordering::SeqCst) >= 2 {
+                let _ = child.kill();
+            }
+            true
+        });
+        let output = child.wait().map_err(not_started)?;
         ended_well(&line, output.status, &output.stderr)?;
         parse(&mut output.stdout.as_slice()).map_err(|reason| CallFailure::NotUnderstood { line, reason })
     }
@@ -135,6 +155,12 @@ impl Exec {
         let weak = Arc::downgrade(&child);
         let listening = self.signals.each(move |_| weak.upgrade().is_some_and(|child| child.kill().is_ok()));
         Ok(Stream { child, line, _listening: listening })
+    }
+
+    /// Runs a changing call of one short request to its end. No signal reaches
+    /// it: the answer of a request that is under way must not be lost.
+    pub fn change_at_once(&self, change: &Change) -> Result<(), CallFailure> {
+        self.to_the_end(&change.0, |_| Ok(()))
     }
 
     /// Runs a changing call to its end and returns its standard output. It has

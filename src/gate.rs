@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use crate::component::ComponentRef;
 use crate::exec::Exec;
 use crate::kubectl;
-use crate::milvus::{self, Answers, Asked, Health, SOURCES, Source, Version};
+use crate::milvus::{self, Answers, Asked, Health, Needs, SOURCES, Source, Version};
 use crate::observe::{Observed, read_deployments, read_pods};
 use crate::pod::Pod;
 use crate::reading::{Denied, Reading};
@@ -31,6 +33,9 @@ pub enum Sources {
 /// How often the gate is looked at.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// How long after its grace a killed pod may take to be gone.
+const AFTER_THE_GRACE: Duration = Duration::from_secs(60);
+
 /// An answer of Milvus that is longer than this is not read to its end; a
 /// coordinator's metrics are some hundred kilobytes.
 const LONGEST_ANSWER: u64 = 16 * 1024 * 1024;
@@ -49,6 +54,10 @@ pub struct Gate {
     /// Better sources that are not asked: unreadable, or not well although a
     /// lesser one is. Said once, with the reason.
     passed_over: Vec<String>,
+    /// Whether the pods were well at the last look and Milvus was not.
+    shut_by_milvus: bool,
+    /// When the last of the pods that are leaving now has to be gone.
+    leaving_until: Option<Instant>,
     /// Restarts by UID when the gate was last open.
     restarts: BTreeMap<String, u32>,
     signals: Receiver<Interrupt>,
@@ -99,6 +108,8 @@ impl Gate {
             version: versions.min(),
             chosen: None,
             passed_over: Vec::new(),
+            shut_by_milvus: false,
+            leaving_until: None,
             restarts: BTreeMap::new(),
             signals: receiver,
         }
@@ -120,8 +131,22 @@ impl Gate {
         &self.passed_over
     }
 
-    /// Waits until the gate has been open for as long as it has to be.
-    pub fn wait(&mut self, expected: &[Expected], deadline: Instant, mut report: impl FnMut(&str)) -> Opened {
+    /// Whether the pods were well at the last look, and Milvus was not.
+    #[must_use]
+    pub fn is_shut_by_milvus(&self) -> bool {
+        self.shut_by_milvus
+    }
+
+    /// Waits until the gate has been open for as long as it has to be. A
+    /// deadline that is not `firm` leaves pods of other components that are
+    /// leaving the time that they were given.
+    pub fn wait(
+        &mut self,
+        expected: &[Expected],
+        deadline: Instant,
+        firm: bool,
+        mut report: impl FnMut(&str),
+    ) -> Opened {
         if self.sources == Sources::None {
             return Opened::Open;
         }
@@ -130,6 +155,7 @@ impl Gate {
         loop {
             let shut = self.shut(expected);
             let now = Instant::now();
+            let deadline = self.leaving_until.filter(|_| !firm).map_or(deadline, |until| deadline.max(until));
             match &shut {
                 None => {
                     let since = *open_since.get_or_insert(now);
@@ -162,6 +188,7 @@ impl Gate {
             Ok(pods) => pods.items,
             Err(failed) => return Some(failed.to_string()),
         };
+        self.shut_by_milvus = false;
         if let Some(why) = self.pods_shut(expected, &pods) {
             return Some(why);
         }
@@ -175,17 +202,24 @@ impl Gate {
         {
             return Some(format!("Deployment `{name}` is not settled"));
         }
-        self.source_shut(&pods)
+        let shut = self.source_shut(&pods);
+        self.shut_by_milvus = shut.is_some();
+        shut
     }
 
-    /// Pods: the leaving ones are gone, nobody else became unready or
-    /// restarted since the gate was last open.
+    /// Pods: the leaving ones are gone, those of other components too; nobody
+    /// else became unready or restarted since the gate was last open.
     fn pods_shut(&mut self, expected: &[Expected], pods: &[Pod]) -> Option<String> {
+        let leaving = || pods.iter().filter(|pod| pod.terminating && !pod.ended);
+        self.leaving_until = leaving().filter_map(|pod| gone_by(pod)).max();
         for one in expected {
             let progress = judge(one, Until::Ready, pods.iter());
             if !progress.reached {
                 return Some(progress.to_string());
             }
+        }
+        if let Some(pod) = leaving().next() {
+            return Some(format!("pod `{}` is still leaving", pod.name));
         }
         for pod in pods.iter().filter(|pod| pod.is_active()) {
             if !pod.ready {
@@ -252,16 +286,24 @@ impl Gate {
         unwell
     }
 
-    /// The most replicas that a loaded collection has, in one resource group
-    /// and in all; `None` where it cannot be read.
+    /// How many query nodes Milvus needs; absent where no Milvus of 2.5 or newer
+    /// is there to be asked.
     #[must_use]
-    pub fn loaded_replicas(&self, pods: &[Pod]) -> Option<milvus::Replicas> {
-        let readable = self.sources == Sources::Auto && self.version.is_none_or(|version| version >= Version(2, 5, 0));
-        let proxy = readable.then(|| asked(Asked::Proxy, pods).into_iter().next()).flatten()?;
-        match self.get(&proxy.name, milvus::REPLICAS) {
+    pub fn needed_query_nodes(&self, pods: &[Pod]) -> Reading<Needs> {
+        let old = self.version.is_some_and(|version| version < Version(2, 5, 0));
+        let Some(proxy) = (!old).then(|| asked(Asked::Proxy, pods).into_iter().next()).flatten() else {
+            return Reading::Absent;
+        };
+        let needs = match self.get(&proxy.name, milvus::REPLICAS) {
             Reading::Known(body) => milvus::most_replicas(&body),
-            _ => None,
-        }
+            other => return without_value(other),
+        };
+        let Some(needs) = needs else { return Reading::Unclear("its answer was not understood".to_owned()) };
+        let of_groups = match self.get(&proxy.name, milvus::RESOURCE_GROUPS) {
+            Reading::Known(body) => milvus::asked_by_groups(&body).unwrap_or(0),
+            _ => 0,
+        };
+        Reading::Known(Needs { of_groups, ..needs })
     }
 
     /// Every answer of a source.
@@ -310,6 +352,14 @@ impl Gate {
         let query = kubectl::ask_pod(&self.target, pod, path);
         Reading::of(self.exec.read(&query, |output| kubectl::read_answer(output, LONGEST_ANSWER)), needs)
     }
+}
+
+/// When the time is up that a leaving pod was given.
+fn gone_by(pod: &Pod) -> Option<Instant> {
+    let deletion = pod.deletion?;
+    let passed = Timestamp::now().duration_since(deletion.asked);
+    let left = deletion.grace.saturating_sub(passed.try_into().unwrap_or_default());
+    Some(Instant::now() + left + AFTER_THE_GRACE)
 }
 
 fn asked(who: Asked, pods: &[Pod]) -> Vec<&Pod> {

@@ -10,6 +10,7 @@ use crate::component::ComponentRef;
 use crate::decide::Step;
 use crate::observe::Observed;
 use crate::pod::Pod;
+use crate::workload::Deployment;
 
 /// Milvus' own stop timeout (`common.gracefulStopTimeout` and
 /// `dataNode.gracefulStopTimeout`); the chart's pods get 30 s.
@@ -32,13 +33,16 @@ pub enum Grace {
 }
 
 impl Grace {
-    /// What a pod of this component is given; `None` leaves pod and grace to
-    /// Kubernetes.
+    /// What a pod of this component is given whose own grace is `own`; `None`
+    /// leaves pod and grace to Kubernetes. Never less than its own, unless that
+    /// was said.
     #[must_use]
-    pub fn of(self, component: ComponentRef) -> Option<Duration> {
+    pub fn of(self, component: ComponentRef, own: Duration) -> Option<Duration> {
         match self {
             Self::Given(grace) => Some(grace),
-            Self::Usual if matches!(component.key, "queryNode" | "dataNode" | "streamingNode") => Some(MILVUS_STOP),
+            Self::Usual if matches!(component.key, "queryNode" | "dataNode" | "streamingNode") => {
+                Some(MILVUS_STOP.max(own))
+            }
             Self::Usual | Self::Chart => None,
         }
     }
@@ -47,8 +51,12 @@ impl Grace {
 /// How the pods of a step leave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Departure {
-    /// The pods to delete first: the newest Ready ones.
+    /// The pods to delete first: those that served and do not any more, then
+    /// the newest Ready ones.
     pub leaving: Vec<Pod>,
+    /// Pods that stay although they are not Ready: nobody may leave them the
+    /// work.
+    pub unready: Vec<Pod>,
     /// Replacements that an earlier, interrupted hand-over left behind.
     pub replacements: Vec<Pod>,
     /// How long the leaving ones are given.
@@ -69,25 +77,29 @@ impl Departure {
     pub fn of(step: &Step, observed: &Observed, grace: Grace) -> Self {
         let mut departure = Self::default();
         for change in step.changes.iter().filter(|change| change.to < change.from && change.to.0 > 0) {
-            let Some(grace) = grace.of(change.component) else { continue };
-            departure.grace = grace;
             for declared in observed.declared.iter().filter(|d| d.component == change.component) {
                 let mine: Vec<&Pod> = of_deployment(&observed.pods.items, &declared.name).collect();
                 let active = || mine.iter().copied().filter(|pod| pod.is_active());
-                let replacements: Vec<Pod> = replacements(&mine).into_iter().cloned().collect();
-                let without_ceremony = active()
-                    .filter(|pod| !pod.may_hold_something() || replacements.iter().any(|other| other.uid == pod.uid))
-                    .count();
-                let live =
-                    observed.deployments.iter().find(|live| live.name == declared.name).map_or(0, |live| live.wanted);
+                let live = observed.deployments.iter().find(|live| live.name == declared.name);
+                // Whatever is to be given this time: what was begun is finished.
+                let replacements: Vec<Pod> = replacements(&mine, live).into_iter().cloned().collect();
+                let is_replacement = |pod: &Pod| replacements.iter().any(|other| other.uid == pod.uid);
+                let without_ceremony = active().filter(|pod| !pod.may_hold_something() || is_replacement(pod)).count();
+                let live = live.map_or(0, |live| live.wanted);
                 // Pods that could not be created are the first to be given up.
                 let there = u32::try_from(active().count()).unwrap_or(u32::MAX);
                 let go = usize::try_from(live.min(there).saturating_sub(change.to.0)).unwrap_or(usize::MAX);
-                let mut staying: Vec<&Pod> = active()
-                    .filter(|pod| pod.may_hold_something() && !replacements.iter().any(|other| other.uid == pod.uid))
-                    .collect();
-                staying.sort_by(|a, b| (&b.created, &b.name).cmp(&(&a.created, &a.name)));
-                departure.leaving.extend(staying.into_iter().take(go.saturating_sub(without_ceremony)).cloned());
+                let mut holding: Vec<&Pod> =
+                    active().filter(|pod| pod.may_hold_something() && !is_replacement(pod)).collect();
+                // What does not serve goes before what does; then the newest.
+                holding.sort_by(|a, b| (a.ready, &b.created, &b.name).cmp(&(b.ready, &a.created, &a.name)));
+                let staying = holding.split_off(go.saturating_sub(without_ceremony).min(holding.len()));
+                let given = holding.iter().filter_map(|pod| grace.of(change.component, pod.grace)).max();
+                if let Some(given) = given {
+                    departure.grace = departure.grace.max(given);
+                    departure.leaving.extend(holding.into_iter().cloned());
+                }
+                departure.unready.extend(staying.into_iter().filter(|pod| !pod.ready).cloned());
                 departure.replacements.extend(replacements);
             }
         }
@@ -95,18 +107,28 @@ impl Departure {
     }
 }
 
-/// Whether a hand-over of these pods was begun and not finished: a pod is going
-/// with more than its own grace, and its replacement is there.
+/// Whether a hand-over of this component's pods was begun and not finished: a
+/// pod is going with more than its own grace, and its replacement is there.
 #[must_use]
-pub fn is_half_done(pods: &[&Pod]) -> bool {
-    !replacements(pods).is_empty()
+pub fn is_half_done(component: ComponentRef, observed: &Observed) -> bool {
+    observed.declared.iter().filter(|declared| declared.component == component).any(|declared| {
+        let mine: Vec<&Pod> = of_deployment(&observed.pods.items, &declared.name).collect();
+        let live = observed.deployments.iter().find(|live| live.name == declared.name);
+        !replacements(&mine, live).is_empty()
+    })
 }
 
-/// The pods that a ReplicaSet began for pods that were handed over; one for
-/// each at most.
-fn replacements<'a>(pods: &[&'a Pod]) -> Vec<&'a Pod> {
+/// The pods that a ReplicaSet began for pods of a Deployment that were handed
+/// over; one for each at most. Where Helm has set the count since, the step was
+/// finished, and whoever else left, left in the replacement's place.
+fn replacements<'a>(pods: &[&'a Pod], live: Option<&Deployment>) -> Vec<&'a Pod> {
     let mut found: Vec<&Pod> = Vec::new();
-    let handed = pods.iter().filter_map(|pod| pod.deletion.filter(|deletion| deletion.grace > pod.grace));
+    let counted = live.and_then(|live| live.counted_by.as_ref()).filter(|by| by.manager == "helm");
+    let counted: Option<Timestamp> = counted.and_then(|by| by.when.as_ref()?.parse().ok());
+    let handed = pods
+        .iter()
+        .filter_map(|pod| pod.deletion.filter(|deletion| deletion.grace > pod.grace))
+        .filter(|deletion| counted.is_none_or(|counted| counted <= deletion.asked));
     for deletion in handed {
         let replaces = |pod: &&&Pod| {
             pod.is_active()
@@ -174,7 +196,7 @@ mod tests {
     }
 
     fn half_done(pods: &[Pod]) -> bool {
-        is_half_done(&pods.iter().collect::<Vec<_>>())
+        !replacements(&pods.iter().collect::<Vec<_>>(), None).is_empty()
     }
 
     #[test]
@@ -191,7 +213,7 @@ mod tests {
     #[test]
     fn one_replacement_stands_for_one_deletion() {
         let pods = [pod("p", "00:00", "rtl"), pod("a", "30:00", ""), pod("b", "30:01", "")];
-        assert_eq!(replacements(&pods.iter().collect::<Vec<_>>()).len(), 1);
+        assert_eq!(replacements(&pods.iter().collect::<Vec<_>>(), None).len(), 1);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::io::BufRead;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
 use crate::error::plain;
@@ -199,14 +200,34 @@ pub fn percent_encoded(text: &str) -> String {
 /// Reads [`list_events`].
 pub fn read_events(output: &mut dyn BufRead) -> Result<Vec<Event>, String> {
     #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
     struct Read {
         #[serde(default)]
         reason: String,
         #[serde(default)]
         message: String,
+        // Of the older kind of event; the newer one has a series instead.
+        count: Option<u32>,
+        last_timestamp: Option<Timestamp>,
+        event_time: Option<Timestamp>,
+        series: Option<Series>,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Series {
+        count: u32,
+        last_observed_time: Option<Timestamp>,
     }
     let list: List<Read> = read_list(output)?;
-    let event = |read: Read| Event { reason: plain(&read.reason), message: plain(&read.message) };
+    let event = |read: Read| {
+        let (count, seen) = read.series.map_or((None, None), |series| (Some(series.count), series.last_observed_time));
+        Event {
+            count: count.or(read.count).unwrap_or(1),
+            last_seen: seen.or(read.last_timestamp).or(read.event_time),
+            reason: plain(&read.reason),
+            message: plain(&read.message),
+        }
+    };
     Ok(list.items.into_iter().map(event).collect())
 }
 

@@ -120,8 +120,7 @@ fn prepare(
 
 /// Usage lines name the program as the user calls it.
 fn parse(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> Result<Arguments, clap::Error> {
-    let name = if environment.is_helm_plugin() { "helm milvus" } else { "kubectl milvus" };
-    let mut command = cli::command(name);
+    let mut command = cli::command(environment.program());
     let matches = command.try_get_matches_from_mut(arguments)?;
     Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }

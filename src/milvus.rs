@@ -162,7 +162,8 @@ fn availability(before: &Answers, now: &Answers) -> Option<Health> {
     if !lost.is_empty() {
         return Some(Health::Unwell(format!("not available: {}", lost.join(", "))));
     }
-    let replicas: Vec<Replica> = serde_json::from_str(now.get(REPLICAS)?).ok()?;
+    let replicas: Option<Vec<Replica>> = serde_json::from_str(now.get(REPLICAS)?).ok()?;
+    let replicas = replicas.unwrap_or_default();
     let emptied =
         replicas.iter().filter(|replica| replica.ro_nodes.as_ref().is_some_and(|nodes| !nodes.is_empty())).count();
     Some(if emptied == 0 {
@@ -185,26 +186,77 @@ struct Replica {
 /// The path that lists the replicas of loaded collections; proxy, 2.5 and newer.
 pub const REPLICAS: &str = "/api/v1/_qc/replica";
 
-/// What the loaded collection with the most replicas needs: each replica has
-/// query nodes of its own.
+/// The path that lists Milvus' resource groups; proxy, 2.5 and newer.
+pub const RESOURCE_GROUPS: &str = "/api/v1/_qc/resource_group";
+
+/// How many query nodes it takes: each replica of a loaded collection has nodes
+/// of its own, and a resource group of Milvus may ask for some.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Replicas {
-    /// Its replicas in one resource group.
+pub struct Needs {
+    /// The most replicas of a loaded collection in one resource group.
     pub in_one_group: u32,
-    /// Its replicas in all of them.
+    /// The most replicas of a loaded collection in all of them.
     pub in_all: u32,
+    /// The nodes that all resource groups ask for together.
+    pub of_groups: u32,
+}
+
+impl Needs {
+    /// Why so many query nodes in each of so many Deployments are too few.
+    #[must_use]
+    pub fn beyond(&self, to: u32, deployments: u32) -> Option<String> {
+        let nodes = to.saturating_mul(deployments);
+        let Self { in_one_group, in_all, of_groups } = self;
+        if nodes < *in_all {
+            Some(format!("a loaded collection has {in_all} replicas, and each needs a query node of its own"))
+        } else if deployments > 1 && to < *in_one_group {
+            Some(format!(
+                "a loaded collection has {in_one_group} replicas in one resource group, and each needs a query node of its own"
+            ))
+        } else if nodes < *of_groups {
+            Some(format!("the resource groups of Milvus ask for {of_groups} query nodes"))
+        } else {
+            None
+        }
+    }
+}
+
+/// Reads [`RESOURCE_GROUPS`]: the query nodes that all of them ask for.
+#[must_use]
+pub fn asked_by_groups(body: &str) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Group {
+        #[serde(default)]
+        cfg: Option<Configuration>,
+    }
+    #[derive(Deserialize)]
+    struct Configuration {
+        #[serde(default)]
+        requests: Option<Nodes>,
+    }
+    #[derive(Deserialize)]
+    struct Nodes {
+        #[serde(default)]
+        node_num: u32,
+    }
+    let groups: Option<Vec<Group>> = serde_json::from_str(body).ok()?;
+    let asked = groups.unwrap_or_default().into_iter().filter_map(|group| Some(group.cfg?.requests?.node_num));
+    Some(asked.fold(0, u32::saturating_add))
 }
 
 /// Reads [`REPLICAS`].
 #[must_use]
-pub fn most_replicas(body: &str) -> Option<Replicas> {
-    let replicas: Vec<Replica> = serde_json::from_str(body).ok()?;
+pub fn most_replicas(body: &str) -> Option<Needs> {
+    // Without a loaded collection it is `null`.
+    let replicas: Option<Vec<Replica>> = serde_json::from_str(body).ok()?;
+    let replicas = replicas.unwrap_or_default();
     let mut counts: BTreeMap<String, BTreeMap<String, u32>> = BTreeMap::new();
     for replica in replicas {
         let collection = replica.collection.map(|id| id.to_string()).unwrap_or_default();
         *counts.entry(collection).or_default().entry(replica.resource_group).or_default() += 1;
     }
-    Some(Replicas {
+    Some(Needs {
+        of_groups: 0,
         in_one_group: counts.values().flat_map(BTreeMap::values).max().copied().unwrap_or(0),
         in_all: counts.values().map(|groups| groups.values().sum()).max().unwrap_or(0),
     })
@@ -332,9 +384,29 @@ mod tests {
     #[test]
     fn the_collection_with_the_most_replicas_sets_the_smallest_count() {
         let body = r#"[{"collectionID":1,"resource_group":"a"},{"collectionID":1,"resource_group":"a"},{"collectionID":1,"resource_group":"b"},{"collectionID":2,"resource_group":"a"}]"#;
-        assert_eq!(most_replicas(body), Some(Replicas { in_one_group: 2, in_all: 3 }));
-        assert_eq!(most_replicas("[]"), Some(Replicas::default()));
+        assert_eq!(most_replicas(body), Some(Needs { in_one_group: 2, in_all: 3, of_groups: 0 }));
+        assert_eq!(most_replicas("[]"), Some(Needs::default()));
+        assert_eq!(most_replicas("null"), Some(Needs::default()));
         assert_eq!(most_replicas("OK"), None);
+    }
+
+    #[test]
+    fn resource_groups_ask_for_nodes() {
+        let body = r#"[{"name":"__default_resource_group","nodes":[1],"cfg":{"requests":{},"limits":{"node_num":1000000}}},
+            {"name":"a","nodes":[2],"cfg":{"requests":{"node_num":2}}},{"name":"b","cfg":{"requests":{"node_num":1}}}]"#;
+        assert_eq!(asked_by_groups(body), Some(3));
+        assert_eq!(asked_by_groups("null"), Some(0));
+        assert_eq!(asked_by_groups("<html>"), None);
+    }
+
+    #[test]
+    fn too_few_query_nodes_are_said_with_what_needs_them() {
+        let needs = Needs { in_one_group: 2, in_all: 3, of_groups: 4 };
+        assert!(needs.beyond(2, 1).unwrap().contains("3 replicas, "));
+        assert!(needs.beyond(1, 4).unwrap().contains("2 replicas in one resource group"));
+        assert!(needs.beyond(3, 1).unwrap().contains("ask for 4"));
+        assert_eq!(needs.beyond(4, 1), None);
+        assert_eq!(needs.beyond(2, 2), None);
     }
 
     #[test]

@@ -211,7 +211,7 @@ fn only_release(exec: &Exec, target: &Target) -> Result<String, Failure> {
             "ambiguous-release",
             format!("namespace `{namespace}` has {count} releases of the chart `milvus`: {}", backticked(&of_milvus)),
         )
-        .hint(format!("name one: `kubectl milvus scale {} ...{}`", of_milvus[0], target.hint_flags()))),
+        .hint(format!("name one: `{} scale {} ...{}`", target.program(), of_milvus[0], target.hint_flags()))),
     }
 }
 

@@ -50,6 +50,15 @@ impl Order {
         Ok(Self { set, kept, avoided, permitted, description })
     }
 
+    /// The same order, described as one step of several.
+    #[must_use]
+    pub fn numbered(mut self, position: usize, of: usize) -> Self {
+        if of > 1 {
+            self.description.push_str(&format!(" (step {position} of {of})"));
+        }
+        self
+    }
+
     /// The upgrade, now that it is known where the chart is.
     #[must_use]
     pub fn upgrade<'a>(

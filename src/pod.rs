@@ -48,6 +48,9 @@ pub struct Pod {
     /// Before this it cannot be Ready: its containers' start and the initial
     /// delay of their readiness probes.
     pub not_ready_before: Option<Timestamp>,
+    /// What has to be done before it can be gone, as who does it names it. Free
+    /// of control characters.
+    pub finalizers: Vec<String>,
     /// The node it runs on.
     pub node: Option<String>,
     /// What Kubernetes says is wrong with it.
@@ -74,7 +77,13 @@ pub struct Trouble {
     pub last_end: Option<String>,
     /// Since when, where it is recorded.
     pub since: Option<Timestamp>,
+    /// How often that container was restarted.
+    pub restarts: u32,
 }
+
+/// The [`Trouble::reason`] of a pod whose containers seem well and which is not
+/// Ready: a node that is lost cannot say so itself.
+pub const NOT_READY_ON_ITS_NODE: &str = "NotReadyOnItsNode";
 
 impl Pod {
     /// Whether it serves, or has served: then it may hold something.

@@ -140,6 +140,10 @@ pub struct Place<'a> {
     pub namespace: &'a str,
     /// The connection flags that the user typed, each with a space before it.
     pub flags: String,
+    /// What the user calls this program by.
+    pub program: &'static str,
+    /// What was said of the way to the goal, as flags.
+    pub said: String,
 }
 
 impl Refusal {
@@ -147,10 +151,10 @@ impl Refusal {
     #[must_use]
     #[expect(clippy::too_many_lines, reason = "one arm for each refusal, side by side")]
     pub fn failure(&self, place: &Place<'_>) -> Failure {
-        let Place { release, namespace, flags } = place;
+        let Place { release, namespace, flags, program, said } = place;
         let at = format!("release `{release}` in namespace `{namespace}`");
         let scale = |component: ComponentRef, count: &str| {
-            format!("kubectl milvus scale {release} {}={count}{flags}", component.key)
+            format!("{program} scale {release} {}={count}{flags}{said}", component.key)
         };
         match self {
             Self::UnknownComponent { spelling, runs } => {
@@ -254,7 +258,7 @@ impl Refusal {
             )
             .because("its work moved to the data node; an index node of 2.6 ends with `Unknown server type`")
             .hint(format!(
-                "scale the data node instead, for instance `kubectl milvus scale {release} dataNode=+1{flags}`"
+                "scale the data node instead, for instance `{program} scale {release} dataNode=+1{flags}{said}`"
             )),
             Self::DeploymentGone { component, deployment } => Failure::new(
                 "drift",

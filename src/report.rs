@@ -124,6 +124,9 @@ pub struct PodCounts {
 pub struct StepReport {
     /// What it changes.
     pub change: String,
+    /// The lines that come right before it: pods that are deleted with time to
+    /// hand over.
+    pub commands_before: Vec<String>,
     /// The line that was run, or would be.
     pub command: String,
     /// The revision it made; null where it was not run, or failed.
@@ -280,17 +283,29 @@ impl ScaleReport {
     }
 
     /// Writes down a step and the line that carries it out.
-    pub fn step(&mut self, step: &Step, command: String) {
-        self.upgrade(step.to_string(), command);
+    pub fn step(&mut self, step: &Step, commands_before: Vec<String>, command: String) {
+        self.upgrade(step.to_string(), commands_before, command);
     }
 
     /// Writes down the upgrade that makes other changes first.
     pub fn settling(&mut self, command: String) {
-        self.upgrade("other changes, at unchanged counts".to_owned(), command);
+        self.upgrade("other changes, at unchanged counts".to_owned(), Vec::new(), command);
     }
 
-    fn upgrade(&mut self, change: String, command: String) {
-        self.steps.push(StepReport { change, command, revision: None, verified: false, handed_over: Vec::new() });
+    fn upgrade(&mut self, change: String, commands_before: Vec<String>, command: String) {
+        self.steps.push(StepReport {
+            change,
+            commands_before,
+            command,
+            revision: None,
+            verified: false,
+            handed_over: Vec::new(),
+        });
+    }
+
+    /// Forgets a step that came to nothing.
+    pub fn forget_what_was_not_applied(&mut self) {
+        self.steps.retain(|step| step.revision.is_some());
     }
 
     /// Writes down what the proof of a step found.

@@ -65,7 +65,7 @@ fn text(report: &ScaleReport) -> String {
 
 fn verified() -> ScaleReport {
     let mut report = report("queryNode 1 2");
-    report.step(&step("queryNode", 1, 2), "helm upgrade rel milvus/milvus".into());
+    report.step(&step("queryNode", 1, 2), Vec::new(), "helm upgrade rel milvus/milvus".into());
     report.steps_total = 1;
     report.applied(5);
     report.steps[0].verified = true;
@@ -119,6 +119,7 @@ fn the_document_has_everything() {
       "steps": [
         {
           "change": "queryNode 1 to 2",
+          "commandsBefore": [],
           "command": "helm upgrade rel milvus/milvus",
           "revision": 5,
           "verified": true,
@@ -170,7 +171,7 @@ fn nothing_to_change_is_said_with_the_pods() {
 #[test]
 fn what_is_only_applied_says_that_nobody_looked() {
     let mut report = report("queryNode 1 3, proxy 1 2");
-    report.step(&step("queryNode", 1, 3), "helm upgrade".into());
+    report.step(&step("queryNode", 1, 3), Vec::new(), "helm upgrade".into());
     report.applied(5);
     report.outcome = Outcome::Applied;
     insta::assert_snapshot!(text(&report), @"release `rel` in namespace `ns`: queryNode 1 to 3; proxy 1 to 2; applied, pods not looked at (revision 5)");
@@ -196,7 +197,11 @@ fn proof(clean: bool) -> ProofReport {
 fn a_plan_shows_what_would_change_and_how() {
     let mut report = report("queryNode 1 3, dataNode 2 1");
     report.outcome = Outcome::Planned;
-    report.step(&step("queryNode", 1, 3), "helm upgrade rel milvus/milvus --set queryNode.replicas=3".into());
+    report.step(
+        &step("queryNode", 1, 3),
+        Vec::new(),
+        "helm upgrade rel milvus/milvus --set queryNode.replicas=3".into(),
+    );
     report.steps_total = 2;
     report.proof = Some(proof(true));
     insta::assert_snapshot!(text(&report), @"
@@ -312,14 +317,14 @@ fn a_failure_is_in_the_document_and_not_in_the_text() {
 #[test]
 fn after_a_failed_second_step_the_document_tells_how_far_it_got() {
     let mut report = report("queryNode 3 1");
-    report.step(&step("queryNode", 3, 2), "helm upgrade 2".into());
+    report.step(&step("queryNode", 3, 2), Vec::new(), "helm upgrade 2".into());
     report.steps_total = 2;
     assert!(!report.changed_something());
     report.applied(5);
     assert!(report.changed_something());
     report.steps[0].verified = true;
     report.saw(&release(5));
-    report.step(&step("queryNode", 2, 1), "helm upgrade 1".into());
+    report.step(&step("queryNode", 2, 1), Vec::new(), "helm upgrade 1".into());
     report.progress(&[seen("queryNode", 2, 2, 0, 1)]);
     report.outcome = Outcome::TimedOut;
     report.failed(&Failure::new("timed-out", "queryNode: 2 of 2 ready, 1 terminating after 10m").after_a_change());
@@ -352,6 +357,7 @@ fn after_a_failed_second_step_the_document_tells_how_far_it_got() {
       "steps": [
         {
           "change": "queryNode 3 to 2",
+          "commandsBefore": [],
           "command": "helm upgrade 2",
           "revision": 5,
           "verified": true,
@@ -359,6 +365,7 @@ fn after_a_failed_second_step_the_document_tells_how_far_it_got() {
         },
         {
           "change": "queryNode 2 to 1",
+          "commandsBefore": [],
           "command": "helm upgrade 1",
           "revision": null,
           "verified": false,

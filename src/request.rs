@@ -128,6 +128,37 @@ impl ScaleRequest {
     }
 }
 
+impl ScaleRequest {
+    /// What was said of the way to the goal, as flags of a command that a hint
+    /// shows. Consent to other changes is not repeated: it was for one list. Nor
+    /// is the timeout, which may be the reason why there is a hint.
+    #[must_use]
+    pub fn flags(&self, zero: bool) -> String {
+        let Self { chart, pace, grace, gate, .. } = self;
+        let said = |duration: &Duration| humantime::format_duration(*duration).to_string().replace(' ', "");
+        let mut flags = Vec::new();
+        flags.extend(chart.chart.as_ref().map(|chart| format!("--chart={chart}")));
+        flags.extend(chart.repository.as_ref().map(|url| format!("--repo={url}")));
+        flags.extend(match pace {
+            Pace::Pods(1) => None,
+            Pace::Pods(pods) => Some(format!("--step={pods}")),
+            Pace::All => Some("--step=all".to_owned()),
+        });
+        flags.extend(match grace {
+            Grace::Usual => None,
+            Grace::Given(grace) => Some(format!("--grace={}", said(grace))),
+            Grace::Chart => Some("--grace=chart".to_owned()),
+        });
+        flags.extend(match gate {
+            Sources::Auto => None,
+            Sources::Pods => Some("--gate=pods".to_owned()),
+            Sources::None => Some("--gate=none".to_owned()),
+        });
+        flags.extend(zero.then(|| "--allow-zero".to_owned()));
+        flags.iter().map(|flag| format!(" {}", crate::invocation::quoted(flag))).collect()
+    }
+}
+
 /// A name that Helm takes for a release: so it can be no flag, and nothing that
 /// a selector or a path would read otherwise.
 fn release_name(word: &str) -> Result<String, Failure> {

@@ -6,9 +6,11 @@ mod ending;
 mod proof;
 mod settle;
 
+use self::down::{Limit, longest_grace, takes_ready_pods};
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::apply::{self, Applied, Proven};
 use crate::chart::ChartSource;
@@ -17,7 +19,9 @@ use crate::decide::{self, Consent, Decision, Goal, Step};
 use crate::error::Failure;
 use crate::exec::Exec;
 use crate::gate::Gate;
+use crate::handover::Departure;
 use crate::helm;
+use crate::kubectl;
 use crate::manifest;
 use crate::observe::{Observed, ReleaseWish, observe};
 use crate::order::Order;
@@ -28,7 +32,7 @@ use crate::signals::Signals;
 use crate::target::Target;
 use crate::ui::Ui;
 use crate::verdict::{Expected, Until};
-use crate::verify::{End, Follower};
+use crate::verify::{self, End, Follower};
 
 /// How often a round may begin anew because a count moved between its proof and
 /// its upgrade. An autoscaler moves every 15 s at most; more than this is a
@@ -54,26 +58,27 @@ pub fn scale(
         source: None,
         settled: false,
         gate: None,
+        replicas_asked: false,
         left_behind: None,
         anew: 0,
+        away_since: None,
         noted: BTreeSet::new(),
         report: ScaleReport::new(&target.namespace),
     };
     let ended = run.rounds();
     ui.end();
-    let mut report = run.report;
     let failure = match ended {
         Ok(outcome) => {
-            report.outcome = outcome;
+            run.report.outcome = outcome;
             None
         }
         Err(failure) => {
-            let failure = if report.changed_something() { failure.after_a_change() } else { failure };
-            report.failed(&failure);
+            let failure = run.concluded(failure);
+            run.report.failed(&failure);
             Some(failure)
         }
     };
-    (report, failure)
+    (run.report, failure)
 }
 
 struct Run<'a> {
@@ -88,11 +93,15 @@ struct Run<'a> {
     settled: bool,
     /// The gate, once it was asked.
     gate: Option<Gate>,
+    /// Whether it was asked how many query nodes the loaded collections need.
+    replicas_asked: bool,
     /// What the last step left behind: the release's revision, and the counts
     /// of its components' Deployments.
     left_behind: Option<(u64, Vec<Expected>)>,
     /// How often a round has begun anew.
     anew: u32,
+    /// Since when the cluster cannot be reached.
+    away_since: Option<Instant>,
     /// What has been said about the upgrades: once in a run is enough.
     noted: BTreeSet<String>,
     report: ScaleReport,
@@ -103,36 +112,51 @@ impl Run<'_> {
         let components: Vec<ComponentRef> = self.request.asked.iter().filter_map(|asked| asked.component).collect();
         let mut wish = self.request.release.clone();
         loop {
-            self.not_interrupted()?;
-            let observed =
-                observe(self.exec, self.target, &wish, &components).map_err(|failure| self.or_interrupted(failure))?;
-            // From the second round on it is this release, whatever else comes.
-            wish = ReleaseWish::Named(observed.release.name.clone());
-            self.not_overtaken(&observed)?;
-            self.report.saw(&observed.release);
-            let goal = self.goal(&observed)?;
-            let decision = decide::next(&goal, &observed, self.request.pace)
-                .map_err(|refusal| self.refused(&refusal, &observed))?;
-            match decision {
-                Decision::Follow(expected) => {
-                    if self.request.extent == Extent::Planned {
-                        return Ok(Outcome::Planned);
-                    }
-                    let changed = self.report.changed_something();
-                    let mut follower = self.follower(&observed, &components);
-                    self.follow(&mut follower, &expected, Until::Ready, longest_grace(&observed))?;
-                    return Ok(if changed { Outcome::Verified } else { Outcome::Unchanged });
+            match self.round(&components, &mut wish) {
+                Ok(Some(outcome)) => return Ok(outcome),
+                Ok(None) => self.away_since = None,
+                Err(failure) => self.wait_for_the_cluster(failure)?,
+            }
+        }
+    }
+
+    /// One round: observe, decide, and one step where there is one. `None` means
+    /// that another is to come.
+    fn round(&mut self, components: &[ComponentRef], wish: &mut ReleaseWish) -> Result<Option<Outcome>, Failure> {
+        self.not_interrupted()?;
+        let observed =
+            observe(self.exec, self.target, wish, components).map_err(|failure| self.or_interrupted(failure))?;
+        // From the second round on it is this release, whatever else comes.
+        *wish = ReleaseWish::Named(observed.release.name.clone());
+        self.not_overtaken(&observed)?;
+        self.report.saw(&observed.release);
+        let goal = self.goal(&observed)?;
+        let decision =
+            decide::next(&goal, &observed, self.request.pace).map_err(|refusal| self.refused(&refusal, &observed))?;
+        match decision {
+            Decision::Follow(_) if self.request.extent == Extent::Planned => Ok(Some(Outcome::Planned)),
+            Decision::Follow(expected) => {
+                let changed = self.report.changed_something();
+                let mut follower = self.follower(&observed, components);
+                let limit = self.limit(longest_grace(&observed));
+                self.follow(&mut follower, &expected, Until::Ready, limit)?;
+                Ok(Some(if changed { Outcome::Verified } else { Outcome::Unchanged }))
+            }
+            Decision::Step { after, .. } if !after.is_empty() && self.request.extent == Extent::Applied => {
+                Err(self.still_leaving(&after, &observed))
+            }
+            Decision::Step { after, .. } if !after.is_empty() && self.request.extent == Extent::Verified => {
+                self.ui.note("waiting until the pods that were removed before are gone");
+                let mut follower = self.follower(&observed, components);
+                let limit = self.limit(longest_grace(&observed));
+                self.follow(&mut follower, &after, Until::Gone, limit)?;
+                Ok(None)
+            }
+            Decision::Step { step, left, expected, after } => {
+                if !after.is_empty() {
+                    self.ui.note("pods that were removed before are still leaving: the step waits until they are gone");
                 }
-                Decision::Await(expected) => {
-                    self.ui.note("waiting until the pods that were removed before are gone");
-                    let mut follower = self.follower(&observed, &components);
-                    self.follow(&mut follower, &expected, Until::Gone, longest_grace(&observed))?;
-                }
-                Decision::Step { step, left, expected } => {
-                    if let Some(outcome) = self.step(&observed, &components, &step, left, &expected)? {
-                        return Ok(outcome);
-                    }
-                }
+                self.step(&observed, components, &step, left, &expected)
             }
         }
     }
@@ -148,10 +172,12 @@ impl Run<'_> {
     ) -> Result<Option<Outcome>, Failure> {
         let released = manifest::objects(&observed.manifest)
             .map_err(|reason| Failure::new("unprovable", "the release's manifest is not readable").because(reason))?;
-        let order = Order::of(step, observed, &released).map_err(|refusal| self.refused(&refusal, observed))?;
         self.report.steps_total = self.report.steps.len() + left;
+        let order = Order::of(step, observed, &released)
+            .map_err(|refusal| self.refused(&refusal, observed))?
+            .numbered(self.report.steps.len() + 1, self.report.steps_total);
         let history = self.history_max();
-        let departure = self.departure(step, observed)?;
+        let departure = Departure::of(step, observed, self.request.grace);
         let (source, proof, origin) = self.proven(observed, &order, history, &Self::rights_of(&departure))?;
         if let Some(what) = &proof.moved {
             self.begin_anew(what.clone())?;
@@ -169,22 +195,20 @@ impl Run<'_> {
                 return Err(self.objection(observed, &order, &source, &proof, origin));
             }
         }
-        self.report.step(step, helm::upgrade(self.target, &upgrade).0.to_string());
+        let leave = departure.leaving.iter().map(|pod| kubectl::delete_pod(self.target, &pod.name, departure.grace));
+        let leave = leave.map(|call| call.0.to_string()).collect();
+        self.report.step(step, leave, helm::upgrade(self.target, &upgrade).0.to_string());
         match self.request.extent {
             Extent::Planned => return Ok(Some(Outcome::Planned)),
             Extent::Applied if left > 1 => return Err(Self::no_wait_of(left)),
             Extent::Applied | Extent::Verified => {}
         }
         self.not_interrupted()?;
-        let guarded = Self::takes_ready_pods(step, observed);
-        // A hand-over that was interrupted is finished at once: once its pod has
-        // gone, nothing tells the replacement from the others.
-        let urgent = departure.finishes_another();
-        if guarded && !urgent && self.gate.is_none() && self.report.gate.is_none() {
+        let guarded = takes_ready_pods(step, observed);
+        if guarded && !self.may_leave(step, &departure, observed)? {
             // What was read is old when the gate opens: another round reads it
             // anew.
             self.report.steps.pop();
-            self.before_the_first(step, observed)?;
             return Ok(None);
         }
         let position = self.report.steps.len();
@@ -197,6 +221,7 @@ impl Run<'_> {
         // Begun before the upgrade, the watch sees all it does.
         let mut follower = self.follower(observed, components);
         follower.start();
+        let limit = self.limit(departure.grace.max(longest_grace(observed)));
         let proven =
             Proven { upgrade, proof: &proof, permitted: &order.permitted, accepted: &[], departure: &departure };
         let Some(revision) = self.apply(observed, &proven)? else { return Ok(None) };
@@ -204,10 +229,10 @@ impl Run<'_> {
         if self.request.extent == Extent::Applied {
             return Ok(Some(Outcome::Applied));
         }
-        let pods = self.follow(&mut follower, expected, Until::Ready, departure.grace)?;
+        let pods = self.follow(&mut follower, expected, Until::Ready, limit)?;
         self.say_who_left(&observed.pods.items, &pods, &departure);
         if guarded {
-            self.after_a_step(expected, observed)?;
+            self.after_a_step(expected, observed, limit)?;
         }
         if let Some(step) = self.report.steps.last_mut() {
             step.verified = true;
@@ -242,6 +267,7 @@ impl Run<'_> {
         let consent = Consent { zero: self.request.allow_zero, standby: self.standby(observed) };
         let goal = decide::goal(&self.request.asked, observed, &consent)
             .map_err(|refusal| self.refused(&refusal, observed))?;
+        self.time_enough(&goal, observed)?;
         self.report.aims(&goal);
         self.goal = Some(goal.clone());
         Ok(goal)
@@ -289,22 +315,10 @@ impl Run<'_> {
         if observed.release.revision != *revision {
             return Err(apply::overtaken(self.exec, self.target, &observed.release.name, *revision));
         }
-        for (name, count) in expected.iter().flat_map(|one| &one.deployments) {
-            let live = observed.deployments.iter().find(|live| live.name == *name);
-            if let Some(live) = live.filter(|live| live.wanted != *count) {
-                let by = live.counted_by.as_ref().map_or(String::new(), |by| format!(" {by}"));
-                return Err(Failure::new(
-                    "superseded",
-                    format!(
-                        "Deployment `{name}` was set from {count} to {}{by} in the middle of this run, in {}",
-                        live.wanted,
-                        self.place()
-                    ),
-                )
-                .hint(self.ways()));
-            }
+        match verify::overtaken(expected, &observed.deployments) {
+            Some(live) => Err(self.counted_by_another(live, expected)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// A run of many steps must not push the revision before it out of Helm's
@@ -320,19 +334,17 @@ impl Run<'_> {
         Follower::new(self.exec, self.target, self.signals, name, components, observed)
     }
 
-    /// Follows the pods; those that leave are given `grace`.
+    /// Follows the pods.
     fn follow(
         &mut self,
         follower: &mut Follower,
         expected: &[Expected],
         until: Until,
-        grace: Duration,
+        limit: Limit,
     ) -> Result<Vec<Pod>, Failure> {
-        let timeout = self.step_timeout(grace);
-        let deadline = Instant::now() + timeout;
         self.ui.begin("looking at the pods");
         let (ui, mut shown) = (self.ui, 0);
-        let end = follower.until(expected, until, deadline, |progress| {
+        let end = follower.until(expected, until, limit.deadline, |progress| {
             // What is true at first sight needs no line.
             shown += 1;
             if shown > 1 || !progress.iter().all(|one| one.reached) {
@@ -352,18 +364,14 @@ impl Run<'_> {
             }
             End::TimedOut(trouble) => {
                 self.report.outcome = Outcome::TimedOut;
-                Err(self.timed_out(&progress, timeout, trouble))
+                Err(self.timed_out(&progress, limit.timeout, trouble))
             }
             End::Hopeless(stuck) => {
                 self.report.outcome = Outcome::Stuck;
                 Err(self.stuck(&progress, &stuck))
             }
+            End::Overtaken(live) => Err(self.counted_by_another(&live, expected)),
             End::Interrupted(signal) => Err(self.interrupted(signal, &progress)),
         }
     }
-}
-
-/// The longest time that a pod that is going already was given.
-fn longest_grace(observed: &Observed) -> Duration {
-    observed.pods.items.iter().filter_map(|pod| pod.deletion).map(|deletion| deletion.grace).max().unwrap_or_default()
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::error::Exit;
 
@@ -114,9 +115,15 @@ impl Signals {
     /// Waits a moment for a signal that must be on its way: Ctrl-C ends a child
     /// in the same process group, and this process may hear of it later.
     pub fn await_first(&self) {
+        self.wait(Duration::from_millis(500));
+    }
+
+    /// Waits for so long, or until there is a signal; one that came before
+    /// counts.
+    pub fn wait(&self, longest: Duration) -> Option<Interrupt> {
         let (sender, receiver) = std::sync::mpsc::channel();
-        self.forward(sender, |signal| signal);
-        let _ = receiver.recv_timeout(std::time::Duration::from_millis(500));
+        let _listening = self.each(move |signal| sender.send(signal).is_ok());
+        self.first().or_else(|| receiver.recv_timeout(longest).ok())
     }
 
     fn tell(&self, signal: Interrupt) {

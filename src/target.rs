@@ -44,6 +44,12 @@ impl Environment {
     pub fn is_helm_plugin(&self) -> bool {
         self.get("HELM_PLUGIN_NAME").is_some() && self.get("HELM_PLUGIN_DIR").is_some()
     }
+
+    /// What the user calls this program by.
+    #[must_use]
+    pub fn program(&self) -> &'static str {
+        if self.is_helm_plugin() { "helm milvus" } else { "kubectl milvus" }
+    }
 }
 
 /// The cluster and namespace of a run.
@@ -56,6 +62,7 @@ pub struct Target {
     typed: Vec<String>,
     storage: Option<&'static str>,
     history: u64,
+    program: &'static str,
 }
 
 impl Target {
@@ -97,6 +104,7 @@ impl Target {
             typed: Vec::new(),
             storage: storage(environment),
             history: history(environment),
+            program: environment.program(),
         };
         let groups = if connection.as_groups.is_empty() {
             // Helm repeats the list inside itself: `g1,g2,g1,g2`.
@@ -146,6 +154,12 @@ impl Target {
         if let Some(typed) = typed {
             self.typed.push(format!("{kubectl}={typed}"));
         }
+    }
+
+    /// What the user calls this program by, for a command that a hint shows.
+    #[must_use]
+    pub fn program(&self) -> &'static str {
+        self.program
     }
 
     /// The resource that holds Helm's releases, where it is one of the cluster's.

@@ -15,7 +15,7 @@ use crate::kubectl::{self, Selector};
 use crate::observe::{Observed, joined, read_deployments, read_pods};
 use crate::pod::{Pod, WatchLine, read_watch_line};
 use crate::signals::{Interrupt, Signals};
-use crate::stuck::{self, Stuck};
+use crate::stuck::{self, Seen, Stuck};
 use crate::target::Target;
 use crate::verdict::{Expected, Progress, Until, judge};
 use crate::workload::{Deployment, List};
@@ -32,6 +32,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How often a question is asked that the watch does not answer.
 const LOOK_CLOSER: Duration = Duration::from_secs(3);
+
+/// How often the counts are read while pods are waited for: someone else may
+/// have set one, and then what is waited for never comes.
+const LOOK_AT_COUNTS: Duration = Duration::from_secs(15);
+
+/// Of so many pods at most the events are read in one look: where hundreds are
+/// in trouble, it is the same for all.
+const EVENTS_OF: usize = 3;
 
 /// A watch on pods that goes on by itself, from the position of a first list.
 /// It is begun before a change, so that it sees everything the change does.
@@ -51,7 +59,11 @@ pub struct Follower {
     last_heard: Instant,
     /// Since when a pod has been in which trouble, by UID.
     troubled: BTreeMap<String, (Timestamp, String)>,
+    /// Restarts when a pod was seen first, by UID.
+    restarts: BTreeMap<String, u32>,
     looked_closer: Option<Instant>,
+    /// When the counts of the Deployments were read last.
+    counts_read: Instant,
     cannot_create: Option<String>,
     /// Dropped with this value; the watching thread waits on its other end.
     _stop: Sender<()>,
@@ -66,6 +78,8 @@ pub enum End {
     TimedOut(Option<String>),
     /// It cannot become true: waiting longer helps nobody.
     Hopeless(Stuck),
+    /// Someone else set the count of this Deployment.
+    Overtaken(Box<Deployment>),
     /// A signal came.
     Interrupted(Interrupt),
 }
@@ -118,7 +132,9 @@ impl Follower {
             watcher: Some(watcher),
             last_heard: Instant::now(),
             troubled: BTreeMap::new(),
+            restarts: observed.pods.items.iter().map(|pod| (pod.uid.clone(), pod.restarts)).collect(),
             looked_closer: None,
+            counts_read: Instant::now(),
             cannot_create: None,
             _stop: stop,
         }
@@ -189,11 +205,8 @@ impl Follower {
                 return End::TimedOut(trouble);
             }
             self.start();
-            if until == Until::Ready
-                && !reached
-                && let Some(stuck) = self.stuck(expected)
-            {
-                return End::Hopeless(stuck);
+            if !reached && let Some(end) = self.hopeless(expected, until) {
+                return end;
             }
             let wake = if reached { confirm_at.min(deadline) } else { (now + LOOK_CLOSER).min(deadline) };
             let wait = wake.min(self.last_heard + SILENCE).saturating_duration_since(Instant::now());
@@ -218,6 +231,24 @@ impl Follower {
         }
     }
 
+    /// Why what is expected will not come.
+    fn hopeless(&mut self, expected: &[Expected], until: Until) -> Option<End> {
+        let now = Timestamp::now();
+        let leaving = self.pods.values().filter(|pod| expected.iter().any(|one| one.owns(pod)));
+        if let Some(stuck) = leaving.filter_map(|pod| stuck::stays(pod, now)).next() {
+            return Some(End::Hopeless(stuck));
+        }
+        if self.counts_read.elapsed() >= LOOK_AT_COUNTS {
+            self.counts_read = Instant::now();
+            if let Ok(deployments) = read_deployments(&self.exec, &self.target, &self.release)
+                && let Some(live) = overtaken(expected, &deployments)
+            {
+                return Some(End::Overtaken(Box::new(live.clone())));
+            }
+        }
+        (until == Until::Ready).then(|| self.stuck(expected)).flatten().map(End::Hopeless)
+    }
+
     /// A pod that will not come, or a ReplicaSet that may create none. What the
     /// pods themselves do not tell is asked for every few seconds, not at every
     /// event.
@@ -238,7 +269,10 @@ impl Follower {
         if expected.iter().any(too_many) {
             return None;
         }
+        let room_to_come =
+            self.pods.values().any(|pod| expected.iter().any(|one| one.owns(pod)) && pod.terminating && !pod.ended);
         let waiting: Vec<&Pod> = self.pods.values().filter(mine).collect();
+        let mut asked = 0;
         self.troubled.retain(|uid, _| waiting.iter().any(|pod| pod.uid == *uid && pod.trouble.is_some()));
         for pod in &waiting {
             let Some(trouble) = &pod.trouble else { continue };
@@ -246,8 +280,10 @@ impl Follower {
             if family(&seen.1) != family(&trouble.reason) {
                 *seen = (now, trouble.reason.clone());
             }
-            let first_seen = seen.0;
-            let events = if closer && stuck::needs_events(pod, now) {
+            let seen =
+                Seen { first: seen.0, restarts: self.restarts.get(&pod.uid).copied().unwrap_or(0), room_to_come };
+            let events = if closer && asked < EVENTS_OF && stuck::needs_events(pod, now) {
+                asked += 1;
                 let query = kubectl::list_events(&self.target, &pod.name);
                 self.exec.read(&query, kubectl::read_events).unwrap_or_default()
             } else if stuck::needs_events(pod, now) {
@@ -255,24 +291,25 @@ impl Follower {
             } else {
                 Vec::new()
             };
-            if let Some(stuck) = stuck::judge(pod, &events, first_seen, now) {
+            if let Some(stuck) = stuck::judge(pod, &events, seen, now) {
                 return Some(stuck);
             }
         }
         let active =
             self.pods.values().filter(|pod| expected.iter().any(|one| one.owns(pod)) && pod.is_active()).count();
         let missing = u64::try_from(active).is_ok_and(|active| active < expected.iter().map(Expected::pods).sum());
-        if !(closer && missing) {
+        // What a leaving pod takes of a quota is free in a while.
+        if !(closer && missing) || room_to_come {
             return None;
         }
         let deployments = read_deployments(&self.exec, &self.target, &self.release).ok()?;
         let names: Vec<&String> = expected.iter().flat_map(|one| &one.deployments).map(|(name, _)| name).collect();
         let failing =
             deployments.iter().filter(|live| names.contains(&&live.name)).find_map(|live| live.cannot_create.clone());
-        // A quota that is freed by a pod that is just going is no verdict: the
-        // words have to be there twice.
-        let words = failing.filter(|words| self.cannot_create.replace(words.clone()).is_some())?;
-        stuck::cannot_create(&words)
+        // A quota that is freed by a pod that is just going is no verdict: there
+        // have to be words twice in a row.
+        let before = std::mem::replace(&mut self.cannot_create, failing.clone());
+        before.and(failing).and_then(|words| stuck::cannot_create(&words))
     }
 
     fn learn(&mut self, event: Event) {
@@ -280,6 +317,7 @@ impl Follower {
         match event {
             Event::List(pods) => self.pods = by_uid(pods),
             Event::Present(pod) => {
+                self.restarts.entry(pod.uid.clone()).or_insert(pod.restarts);
                 self.pods.insert(pod.uid.clone(), *pod);
             }
             Event::Gone(uid) => {
@@ -333,6 +371,16 @@ impl Drop for Follower {
     fn drop(&mut self) {
         self.begin_anew();
     }
+}
+
+/// The first Deployment whose live count is not the expected one: someone else
+/// set it.
+#[must_use]
+pub fn overtaken<'a>(expected: &[Expected], deployments: &'a [Deployment]) -> Option<&'a Deployment> {
+    let counts = expected.iter().flat_map(|one| &one.deployments);
+    counts
+        .filter_map(|(name, count)| deployments.iter().find(|live| live.name == *name && live.wanted != *count))
+        .next()
 }
 
 fn by_uid(pods: Vec<Pod>) -> BTreeMap<String, Pod> {

@@ -19,6 +19,7 @@ const (
 	annotationVersion  = "sandbox.milvus.io/milvus"
 	annotationState    = "sandbox.milvus.io/milvus-state"
 	annotationReplicas = "sandbox.milvus.io/milvus-replicas"
+	annotationGroups   = "sandbox.milvus.io/milvus-groups"
 	annotationActive   = "sandbox.milvus.io/milvus-active"
 )
 

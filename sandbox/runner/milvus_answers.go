@@ -31,10 +31,11 @@ var readOnly = map[string]version{
 	"/livez":                  {2, 6, 7},
 	"/management/check/ready": {2, 4, 5},
 	"/management/replica/loadconfig/compliance": {2, 6, 16},
-	"/api/v1/health":           {},
-	"/api/v1/_db/list":         {2, 5, 0},
-	"/api/v1/_collection/list": {2, 5, 0},
-	"/api/v1/_qc/replica":      {2, 5, 0},
+	"/api/v1/health":             {},
+	"/api/v1/_db/list":           {2, 5, 0},
+	"/api/v1/_collection/list":   {2, 5, 0},
+	"/api/v1/_qc/replica":        {2, 5, 0},
+	"/api/v1/_qc/resource_group": {2, 5, 0},
 }
 
 // acting are parts of the paths on which a GET changes something.
@@ -48,6 +49,7 @@ type view struct {
 	version     version
 	state       string
 	replicas    int    // of every loaded collection
+	groups      int    // query nodes that a resource group asks for
 	active      string // which coordinator; the oldest without it
 	self        pod
 	pods        []pod // of the release, oldest first
@@ -62,6 +64,7 @@ func (v *view) read(annotations map[string]string) {
 	if v.state = annotations[annotationState]; v.state == "" {
 		v.state = "healthy"
 	}
+	v.groups, _ = strconv.Atoi(annotations[annotationGroups])
 	if v.replicas, _ = strconv.Atoi(annotations[annotationReplicas]); v.replicas < 1 {
 		v.replicas = 1
 	}
@@ -97,6 +100,8 @@ func (v *view) answer(path string, query url.Values) (status int, body string) {
 		return http.StatusOK, `{"db_names":["default","library"],"db_ids":["1","2"],"created_timestamps":["2026-01-01 08:00:00","2026-01-02 08:00:00"]}`
 	case path == "/api/v1/_collection/list" && onProxy:
 		return http.StatusOK, v.collections(query.Get("db_name"))
+	case path == "/api/v1/_qc/resource_group" && onProxy:
+		return http.StatusOK, fmt.Sprintf(`[{"name":"__default_resource_group","nodes":[1],"cfg":{"requests":{},"limits":{"node_num":1000000}}},{"name":"rg1","nodes":[],"cfg":{"requests":{"node_num":%d},"limits":{"node_num":%[1]d}}}]`, v.groups)
 	case path == "/api/v1/_qc/replica" && onProxy:
 		return http.StatusOK, text(v.replicaList())
 	}

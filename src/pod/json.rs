@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Containers, Deletion, Trouble};
+use super::{Containers, Deletion, NOT_READY_ON_ITS_NODE, Trouble};
 use crate::error::plain;
 use crate::release::COMPONENT_LABEL;
 
@@ -33,6 +33,8 @@ struct Metadata {
     deletion_timestamp: Option<Timestamp>,
     #[serde(default)]
     deletion_grace_period_seconds: Option<u64>,
+    #[serde(default)]
+    finalizers: Vec<String>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
     #[serde(default)]
@@ -169,6 +171,7 @@ impl From<Pod> for super::Pod {
             deployment: read.metadata.deployment(),
             component: read.metadata.labels.get(COMPONENT_LABEL).cloned().unwrap_or_default(),
             created: read.metadata.creation_timestamp.unwrap_or_default(),
+            finalizers: read.metadata.finalizers.iter().map(|one| plain(one)).collect(),
             node: read.spec.node_name,
             name: read.metadata.name,
             uid: read.metadata.uid,
@@ -287,6 +290,7 @@ impl Pod {
                 message: plain(&condition.message),
                 last_end: None,
                 since: condition.last_transition_time,
+                restarts: 0,
             });
         }
         let status = &self.status;
@@ -303,18 +307,24 @@ impl Pod {
                     .or(c.state.terminated.as_ref())
                     .map(|end| plain(&end.text())),
                 since: None,
+                restarts: c.restart_count,
             })
         });
         // A node that is lost cannot say so itself: the control plane takes
         // Ready away while the containers still seem to run.
         let lost = || {
             let not_ready = status.conditions.iter().find(|c| c.kind == "Ready" && c.status != "True")?;
+            // A readiness gate that is not open yet: a load balancer, say.
+            if !status.is_true("ContainersReady") || not_ready.reason == "ReadinessGatesNotReady" {
+                return None;
+            }
             let seem_well = !status.container_statuses.is_empty() && status.container_statuses.iter().all(|c| c.ready);
             seem_well.then(|| Trouble {
-                reason: "NotReadyOnItsNode".to_owned(),
+                reason: NOT_READY_ON_ITS_NODE.to_owned(),
                 message: plain(&not_ready.message),
                 last_end: None,
                 since: not_ready.last_transition_time,
+                restarts: 0,
             })
         };
         of_container.or_else(lost)

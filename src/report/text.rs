@@ -87,8 +87,11 @@ impl ScaleReport {
         match self.steps.first() {
             None => text.push_str("\nnothing to change\n"),
             Some(step) => {
-                let StepReport { change, command, .. } = step;
-                text.push_str(&format!("\nstep 1 of {}: {change}\n  {command}\n", self.steps_total));
+                let StepReport { change, commands_before, command, .. } = step;
+                text.push_str(&format!("\nstep 1 of {}: {change}\n", self.steps_total));
+                for command in commands_before.iter().chain([command]) {
+                    text.push_str(&format!("  {command}\n"));
+                }
                 text.push_str(&self.proof_text());
                 text.push_str("\nnothing was changed\n");
             }

@@ -3,14 +3,16 @@
 use std::time::{Duration, Instant};
 
 use super::Run;
-use crate::decide::{self, Step};
+use crate::component::ComponentRef;
+use crate::decide::{self, Aim, Goal, PerGroup, Step};
 use crate::error::Failure;
 use crate::gate::{Gate, Opened, Sources};
 use crate::handover::{self, Departure};
 use crate::kubectl;
 use crate::observe::{Observed, read_pods};
 use crate::pod::Pod;
-use crate::report::Outcome;
+use crate::reading::Reading;
+use crate::report::{ComponentReport, Outcome};
 use crate::rights::Right;
 use crate::verdict::Expected;
 
@@ -18,30 +20,118 @@ use crate::verdict::Expected;
 /// of some gigabytes a few minutes.
 const USUAL_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// Until when a step has to be done, its gate included.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit {
+    /// The moment.
+    pub(super) deadline: Instant,
+    /// How long that was when the step began.
+    pub(super) timeout: Duration,
+}
+
+/// How long a step may take in which pods are given `grace`, and after which a
+/// gate has to be open for `settle`; what was said counts for all of it.
+fn step_timeout(said: Option<Duration>, grace: Duration, settle: Duration) -> Duration {
+    said.unwrap_or(USUAL_TIMEOUT + grace + settle)
+}
+
+/// The longest time that a pod that is going already was given.
+pub(super) fn longest_grace(observed: &Observed) -> Duration {
+    observed.pods.items.iter().filter_map(|pod| pod.deletion).map(|deletion| deletion.grace).max().unwrap_or_default()
+}
+
+/// Whether a step takes pods away that serve, or did: then the gate is asked.
+pub(super) fn takes_ready_pods(step: &Step, observed: &Observed) -> bool {
+    step.changes
+        .iter()
+        .filter(|change| change.to < change.from && change.to.0 > 0)
+        .any(|change| has_more_than(change.component, change.to, observed))
+}
+
+/// Whether a Deployment of the component has more pods than this that may hold
+/// something.
+fn has_more_than(component: ComponentRef, count: PerGroup, observed: &Observed) -> bool {
+    observed.declared.iter().filter(|declared| declared.component == component).any(|declared| {
+        let mine =
+            |pod: &&Pod| pod.deployment.as_ref() == Some(&declared.name) && pod.is_active() && pod.may_hold_something();
+        observed.pods.items.iter().filter(mine).count() > usize::try_from(count.0).unwrap_or(usize::MAX)
+    })
+}
+
 impl Run<'_> {
-    /// How long a step may take in which pods are given this much time.
-    pub(super) fn step_timeout(&self, grace: Duration) -> Duration {
-        self.request.timeout.unwrap_or(USUAL_TIMEOUT + grace)
+    /// From now on.
+    pub(super) fn limit(&self, grace: Duration) -> Limit {
+        let timeout = step_timeout(self.request.timeout, grace, self.request.settle);
+        Limit { deadline: Instant::now() + timeout, timeout }
     }
 
-    /// How the pods of a step leave.
-    ///
-    /// # Errors
-    /// Wrong usage where a leaving pod is given longer than the step may take.
-    pub(super) fn departure(&self, step: &Step, observed: &Observed) -> Result<Departure, Failure> {
-        let departure = Departure::of(step, observed, self.request.grace);
-        match self.request.timeout {
-            Some(timeout) if !departure.leaving.is_empty() && timeout < departure.grace => {
-                let said = |duration: Duration| humantime::format_duration(duration).to_string();
-                Err(Failure::usage(format!(
+    /// Wrong usage that shows only when it is known what shrinks: a step that
+    /// may take less time than a leaving pod is given, or than the gate needs.
+    pub(super) fn time_enough(&self, goal: &Goal, observed: &Observed) -> Result<(), Failure> {
+        let Some(timeout) = self.request.timeout else { return Ok(()) };
+        let said = |duration: Duration| humantime::format_duration(duration).to_string();
+        let shrinks = |aim: &&Aim| aim.to < aim.from && aim.to.0 > 0 && has_more_than(aim.component, aim.to, observed);
+        for aim in goal.0.iter().filter(shrinks) {
+            if let Some(grace) = self.request.grace.of(aim.component, Duration::ZERO).filter(|grace| timeout < *grace) {
+                return Err(Failure::usage(format!(
                     "`--timeout {}` is shorter than the {} that a leaving pod is given",
                     said(timeout),
-                    said(departure.grace)
+                    said(grace)
                 ))
-                .hint("leave `--timeout` out, or give the pods less with `--grace`"))
+                .hint("leave `--timeout` out, or give the pods less with `--grace`"));
             }
-            _ => Ok(departure),
+            if self.request.gate != Sources::None && timeout <= self.request.settle {
+                return Err(Failure::usage(format!(
+                    "within `--timeout {}` the service cannot be available for {}",
+                    said(timeout),
+                    said(self.request.settle)
+                ))
+                .hint("leave `--timeout` out, or ask for less with `--settle`"));
+            }
         }
+        Ok(())
+    }
+
+    /// Whether the pods of a step may leave now. Where something has to be
+    /// waited for, that is done here, and another round is to look again.
+    pub(super) fn may_leave(
+        &mut self,
+        step: &Step,
+        departure: &Departure,
+        observed: &Observed,
+    ) -> Result<bool, Failure> {
+        if !self.replicas_asked && step.changes.iter().any(|change| change.component.key == "queryNode") {
+            self.replicas_asked = true;
+            self.enough_for_replicas(observed)?;
+        }
+        // A hand-over that was interrupted is finished at once: once its pod has
+        // gone, nothing tells the replacement from the others.
+        if departure.finishes_another() {
+            return Ok(true);
+        }
+        if self.gate.is_none() && self.report.gate.is_none() {
+            self.before_the_first(step, observed)?;
+            return Ok(false);
+        }
+        let Some(unready) = departure.unready.first() else { return Ok(true) };
+        // It was well when the gate opened, or there is no gate.
+        let Some(mut gate) = self.gate.take() else { return Err(self.unready(&unready.name)) };
+        let expected = decide::as_it_is(step, observed);
+        let opened = self.at_the_gate(&mut gate, &expected, self.limit(Duration::ZERO));
+        self.gate = Some(gate);
+        match opened {
+            Opened::Open => Ok(false),
+            Opened::Interrupted(signal) => Err(self.interrupted(signal, &[])),
+            Opened::Shut(why) => Err(self.unready(&unready.name).because(why)),
+        }
+    }
+
+    fn unready(&self, pod: &str) -> Failure {
+        Failure::new(
+            "unhealthy-before",
+            format!("pod `{pod}` is not Ready and would stay, in {}: nothing is taken away beside it", self.place()),
+        )
+        .hint(format!("kubectl describe pod {pod}{}", self.target.hint_flags()))
     }
 
     /// The rights that a hand-over needs besides the upgrade's.
@@ -73,18 +163,6 @@ impl Run<'_> {
         }
     }
 
-    /// Whether a step takes pods away that serve, or did: then the gate is asked.
-    pub(super) fn takes_ready_pods(step: &Step, observed: &Observed) -> bool {
-        step.changes.iter().filter(|change| change.to < change.from && change.to.0 > 0).any(|change| {
-            observed.declared.iter().filter(|d| d.component == change.component).any(|declared| {
-                let mine = |pod: &&Pod| {
-                    pod.deployment.as_ref() == Some(&declared.name) && pod.is_active() && pod.may_hold_something()
-                };
-                observed.pods.items.iter().filter(mine).count() > usize::try_from(change.to.0).unwrap_or(usize::MAX)
-            })
-        })
-    }
-
     /// Waits at the gate before the first step down; from then on it is known
     /// what well means.
     pub(super) fn before_the_first(&mut self, step: &Step, observed: &Observed) -> Result<(), Failure> {
@@ -93,19 +171,23 @@ impl Run<'_> {
             return Ok(());
         }
         let mut gate = self.new_gate(observed);
-        self.enough_for_replicas(&gate, observed)?;
         let expected = decide::as_it_is(step, observed);
         let settle = humantime::format_duration(self.request.settle);
         self.ui.note(&format!("before the first step down: the service has to be available for {settle}"));
-        let opened = self.at_the_gate(&mut gate, &expected, self.step_timeout(Duration::ZERO));
+        let opened = self.at_the_gate(&mut gate, &expected, self.limit(Duration::ZERO));
         self.say_who_is_asked(&gate);
         let opened = match opened {
-            Opened::Shut(why) => Err(Failure::new(
-                "unhealthy-before",
-                format!("{} is not well, and nothing is taken away from it", self.place()),
-            )
-            .because(why)
-            .hint("see what is wrong with `kubectl get pods`; `--gate pods` or `--gate none` asks for less")),
+            Opened::Shut(why) => {
+                let look = format!("see what is wrong: `kubectl get pods{}`", self.target.hint_flags());
+                // Pods that are not well are asked about in any case.
+                let less = if gate.is_shut_by_milvus() { "; `--gate pods` asks for less" } else { "" };
+                Err(Failure::new(
+                    "unhealthy-before",
+                    format!("{} is not well, and nothing is taken away from it", self.place()),
+                )
+                .because(why)
+                .hint(look + less))
+            }
             Opened::Interrupted(signal) => Err(self.interrupted(signal, &[])),
             Opened::Open => Ok(()),
         };
@@ -128,14 +210,19 @@ impl Run<'_> {
     }
 
     /// Waits at the gate after a step down.
-    pub(super) fn after_a_step(&mut self, expected: &[Expected], observed: &Observed) -> Result<(), Failure> {
+    pub(super) fn after_a_step(
+        &mut self,
+        expected: &[Expected],
+        observed: &Observed,
+        limit: Limit,
+    ) -> Result<(), Failure> {
         if self.request.gate == Sources::None {
             return Ok(());
         }
         let known = self.gate.take();
         let is_new = known.is_none();
         let mut gate = known.unwrap_or_else(|| self.new_gate(observed));
-        let opened = self.at_the_gate(&mut gate, expected, self.step_timeout(Duration::ZERO));
+        let opened = self.at_the_gate(&mut gate, expected, limit);
         if is_new {
             self.say_who_is_asked(&gate);
         }
@@ -160,39 +247,69 @@ impl Run<'_> {
         }
     }
 
-    fn at_the_gate(&mut self, gate: &mut Gate, expected: &[Expected], timeout: Duration) -> Opened {
+    fn at_the_gate(&mut self, gate: &mut Gate, expected: &[Expected], limit: Limit) -> Opened {
         self.ui.begin("is the service available?");
-        let ui = self.ui;
-        let opened = gate.wait(expected, Instant::now() + timeout, |why| ui.status(&format!("waiting: {why}")));
+        let (ui, firm) = (self.ui, self.request.timeout.is_some());
+        let opened = gate.wait(expected, limit.deadline, firm, |why| ui.status(&format!("waiting: {why}")));
         self.ui.end();
         opened
     }
 
-    /// Fewer query nodes than a loaded collection has replicas: searches would
-    /// come back empty, and stay so after going back (milvus-io/milvus 16705).
-    fn enough_for_replicas(&self, gate: &Gate, observed: &Observed) -> Result<(), Failure> {
-        let Some(query_nodes) = self.report.components.iter().find(|c| c.component == "queryNode" && c.to < c.from)
+    /// Fewer query nodes than a loaded collection has replicas, or than Milvus'
+    /// resource groups ask for: searches would come back empty, and stay so
+    /// after going back (milvus-io/milvus 16705).
+    fn enough_for_replicas(&mut self, observed: &Observed) -> Result<(), Failure> {
+        if self.request.gate != Sources::Auto {
+            self.note_once("not asked: how many query nodes the loaded collections need".to_owned());
+            return Ok(());
+        }
+        let shrinks = |c: &&ComponentReport| c.component == "queryNode" && c.to < c.from && c.to > 0;
+        let Some((to, groups)) =
+            self.report.components.iter().find(shrinks).map(|c| (c.to, u32::try_from(c.groups).unwrap_or(u32::MAX)))
         else {
             return Ok(());
         };
         let labels: Vec<&str> = decide::running(observed).iter().map(|component| component.label).collect();
         let selector = kubectl::pods_of(&observed.release.name, &labels);
-        let Ok(pods) = read_pods(self.exec, self.target, &selector) else { return Ok(()) };
-        let Some(replicas) = gate.loaded_replicas(&pods.items) else { return Ok(()) };
-        let nodes = query_nodes.to.saturating_mul(u32::try_from(query_nodes.groups).unwrap_or(u32::MAX));
-        let in_group = if query_nodes.groups > 1 { replicas.in_one_group } else { 0 };
-        if nodes >= replicas.in_all && query_nodes.to >= in_group {
-            return Ok(());
-        }
-        Err(Failure::new(
-            "below-loaded-replicas",
-            format!(
-                "`queryNode` of {} cannot go to {}: a loaded collection has {} replicas, and each needs a query node of its own",
-                self.place(),
-                query_nodes.to,
-                replicas.in_all
-            ),
-        )
-        .hint("load the collection with fewer replicas first, or keep as many query nodes"))
+        let pods = read_pods(self.exec, self.target, &selector);
+        let asked = pods.map(|pods| self.new_gate(observed).needed_query_nodes(&pods.items));
+        let needs = match asked {
+            Ok(Reading::Known(needs)) => needs,
+            Ok(Reading::Absent) => return Ok(()),
+            Ok(Reading::Forbidden(denied)) => {
+                self.note_once(format!(
+                    "how many query nodes the loaded collections need is not known: you may not {} `{}`",
+                    denied.verb, denied.resource
+                ));
+                return Ok(());
+            }
+            Ok(Reading::Unclear(why)) => {
+                self.note_once(format!(
+                    "how many query nodes the loaded collections need: could not tell ({})",
+                    crate::error::plain(&why)
+                ));
+                return Ok(());
+            }
+            Err(failed) => {
+                self.note_once(format!("how many query nodes the loaded collections need: could not tell ({failed})"));
+                return Ok(());
+            }
+        };
+        let Some(why) = needs.beyond(to, groups) else { return Ok(()) };
+        Err(Failure::new("below-loaded-replicas", format!("`queryNode` of {} cannot go to {to}: {why}", self.place()))
+            .hint("load the collection with fewer replicas first, or keep as many query nodes"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_may_take_as_long_as_its_pods_and_its_gate() {
+        let minutes = |count: u64| Duration::from_secs(60 * count);
+        assert_eq!(step_timeout(None, Duration::ZERO, Duration::ZERO), minutes(10));
+        assert_eq!(step_timeout(None, minutes(30), minutes(15)), minutes(55));
+        assert_eq!(step_timeout(Some(minutes(5)), minutes(30), minutes(15)), minutes(5));
     }
 }

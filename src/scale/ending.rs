@@ -1,7 +1,7 @@
 //! How a run that did not reach its goal is told: what is there, what is
 //! missing, the way on and the way back.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Run;
 use crate::component::ComponentRef;
@@ -15,7 +15,11 @@ use crate::report::{ComponentReport, Outcome};
 use crate::signals::Interrupt;
 use crate::stuck::Stuck;
 use crate::target::Target;
-use crate::verdict::Progress;
+use crate::verdict::{Expected, Progress};
+use crate::workload::Deployment;
+
+/// How long after a try the cluster is looked for again.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 impl Run<'_> {
     pub(super) fn refused(&self, refusal: &Refusal, observed: &Observed) -> Failure {
@@ -29,7 +33,13 @@ impl Run<'_> {
 
     /// Where the release is, for a sentence.
     pub(super) fn at<'a>(&'a self, observed: &'a Observed) -> Place<'a> {
-        Place { release: &observed.release.name, namespace: &self.target.namespace, flags: self.target.hint_flags() }
+        Place {
+            release: &observed.release.name,
+            namespace: &self.target.namespace,
+            flags: self.target.hint_flags(),
+            program: self.target.program(),
+            said: self.request.flags(false),
+        }
     }
 
     /// Since when an operation is pending, and the way out if it was killed.
@@ -152,9 +162,86 @@ impl Run<'_> {
                 self.report.outcome = Outcome::Interrupted;
                 Failure { exit: signal.exit(), ..failure }
             }
+            // It was told already.
+            Some(_) if self.report.outcome == Outcome::Interrupted => failure,
             Some(signal) => self.interrupted(signal, &[]),
             None => failure,
         }
+    }
+
+    /// The failure that ends a run: after a change it says how to go on and how
+    /// to go back, whatever it was that failed.
+    pub(super) fn concluded(&mut self, failure: Failure) -> Failure {
+        let mut failure = self.or_interrupted(failure);
+        if self.report.changed_something() {
+            failure = failure.after_a_change();
+        }
+        if failure.exit == Exit::Unverified { self.with_ways(failure) } else { failure }
+    }
+
+    fn with_ways(&self, failure: Failure) -> Failure {
+        if self.report.components.is_empty() {
+            return failure;
+        }
+        let ways = self.ways();
+        let hint = match &failure.hint {
+            Some(hint) if hint.contains(&ways) => return failure,
+            Some(hint) => format!("{hint}; then {ways}"),
+            None => ways,
+        };
+        failure.hint(hint)
+    }
+
+    /// Between two steps an API server may be away for a while: the round begins
+    /// again until it is there, as long as a step may take. A run that has not
+    /// changed anything says it at once.
+    pub(super) fn wait_for_the_cluster(&mut self, failure: Failure) -> Result<(), Failure> {
+        let away = failure.id == Some("unreachable") && failure.exit == Exit::Unchanged;
+        if !away || !self.report.changed_something() {
+            return Err(failure);
+        }
+        let since = *self.away_since.get_or_insert_with(|| {
+            self.ui.note("the cluster cannot be reached: trying again");
+            Instant::now()
+        });
+        if since.elapsed() >= self.limit(Duration::ZERO).timeout {
+            return Err(failure);
+        }
+        // What the broken round was about to do, the next one decides anew.
+        self.report.forget_what_was_not_applied();
+        match self.signals.wait(TRY_AGAIN) {
+            Some(signal) => Err(self.interrupted(signal, &[])),
+            None => Ok(()),
+        }
+    }
+
+    /// Someone else set a count that this run waits for.
+    pub(super) fn counted_by_another(&self, live: &Deployment, expected: &[Expected]) -> Failure {
+        let counts = expected.iter().flat_map(|one| &one.deployments);
+        let count = counts.filter(|(name, _)| *name == live.name).map(|(_, count)| *count).next().unwrap_or_default();
+        let by = live.counted_by.as_ref().map_or(String::new(), |by| format!(" {by}"));
+        let failure = Failure::new(
+            "superseded",
+            format!(
+                "Deployment `{}` was set from {count} to {}{by} in the middle of this run, in {}",
+                live.name,
+                live.wanted,
+                self.place()
+            ),
+        );
+        failure.hint(self.ways())
+    }
+
+    /// A step that was not to be waited for, and would have to wait itself.
+    pub(super) fn still_leaving(&self, after: &[Expected], observed: &Observed) -> Failure {
+        let leaving = observed.pods.items.iter().filter(|pod| pod.terminating && after.iter().any(|one| one.owns(pod)));
+        let names: Vec<String> = leaving.map(|pod| pod.name.clone()).collect();
+        Failure::new(
+            "unhealthy-before",
+            format!("pods that were removed before are still leaving, in {}", self.place()),
+        )
+        .because(crate::observe::backticked(&names))
+        .hint(format!("leave `--no-wait` out to wait for them: `{}`", self.command(|c| c.to)))
     }
 
     pub(super) fn place(&self) -> String {
@@ -169,12 +256,16 @@ impl Run<'_> {
         if self.report.changed_something() { format!("{on}, or back with `{}`", self.command(|c| c.from)) } else { on }
     }
 
-    /// A command in absolute counts.
+    /// A command in absolute counts, with what was said of the way there.
     pub(super) fn command(&self, count: impl Fn(&ComponentReport) -> u32) -> String {
         let name = self.report.release.as_ref().map_or("", |release| release.name.as_str());
-        let targets: Vec<String> =
-            self.report.components.iter().map(|c| format!("{}={}", c.component, count(c))).collect();
-        format!("kubectl milvus scale {name} {}{}", targets.join(" "), self.target.hint_flags())
+        let components = &self.report.components;
+        let targets: Vec<String> = components.iter().map(|c| format!("{}={}", c.component, count(c))).collect();
+        // Whoever was told that 0 is meant may be brought back to it.
+        let zero = components.iter().any(|c| count(c) == 0);
+        let program = self.target.program();
+        let flags = self.target.hint_flags() + &self.request.flags(zero);
+        format!("{program} scale {name} {}{flags}", targets.join(" "))
     }
 }
 

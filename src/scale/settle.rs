@@ -76,7 +76,7 @@ impl Run<'_> {
 
     /// Waits until every workload of the release has what it wants.
     fn wait_until_well(&mut self, proof: &Proof) -> Result<(), Failure> {
-        let deadline = Instant::now() + self.step_timeout(Duration::ZERO);
+        let deadline = self.limit(Duration::ZERO).deadline;
         let (sender, signals) = channel();
         self.signals.forward(sender, |signal| signal);
         self.ui.begin("waiting until what restarted is well");

@@ -51,10 +51,12 @@ fn five_to_two(sandbox: &Sandbox, chart: &str, version: &str, gate: &str, path: 
     said.exits(0);
 
     assert_eq!(said.json()["gate"], gate);
+    lives.until("all who left are gone", |all| {
+        all.iter().all(|life| life.gone.is_some() || life.from_the_start && life.asked_to_leave.is_none())
+    });
     let left = lives.left();
     assert_eq!(left.len(), 3, "{left:#?}");
     assert!(left.iter().all(|life| life.asked_to_leave.unwrap().1 == 1800), "{left:#?}");
-    assert!(lives.newcomers().iter().all(|life| life.gone.is_some()), "{:#?}", lives.newcomers());
     for pair in left.windows(2) {
         let (next, _) = pair[1].asked_to_leave.unwrap();
         let between = next.duration_since(pair[0].gone.unwrap()).unwrap();
@@ -71,7 +73,7 @@ fn a_gate_that_stays_shut_ends_the_run_and_nothing_is_lost() {
     let Some(sandbox) = milvus("2.6.17", "") else { return };
     feels(&sandbox, "rebalancing:1h");
     let lives = PodLives::follow(&sandbox, "querynode");
-    let said = sandbox.scale("rel qn=1 --settle 1s --grace 2s --timeout 4s");
+    let said = sandbox.scale("rel qn=1 --settle 1s --grace 2s --timeout 12s");
     said.exits(3);
     insta::assert_snapshot!(said, @"
     exit 3
@@ -98,7 +100,7 @@ fn a_gate_that_stays_shut_ends_the_run_and_nothing_is_lost() {
 #[test]
 fn a_gate_that_cannot_be_asked_any_more_is_shut_until_it_can() {
     let Some(sandbox) = milvus("2.6.17", "") else { return };
-    feels(&sandbox, "rebalancing:3s");
+    feels(&sandbox, "rebalancing:10s");
     let run = sandbox.milvus("scale rel qn=2 --settle 1s").start();
     let run = run.until_it_says("waiting: ");
     feels(&sandbox, "not-found");
@@ -128,7 +130,7 @@ fn nothing_is_taken_away_from_what_is_not_well() {
     error: release `rel` in namespace `NAMESPACE` is not well, and nothing is taken away from it (unhealthy-before)
     caused by: load-configuration compliance: segments of collection 100 are being moved
 
-    hint: see what is wrong with `kubectl get pods`; `--gate pods` or `--gate none` asks for less
+    hint: see what is wrong: `kubectl get pods -n NAMESPACE`; `--gate pods` asks for less
     ");
     feels(&sandbox, "healthy");
     sandbox.behave("milvus-replicas=3");
@@ -140,7 +142,14 @@ fn nothing_is_taken_away_from_what_is_not_well() {
 
     hint: load the collection with fewer replicas first, or keep as many query nodes
     ");
-    // As many as there are replicas can hold them.
+    sandbox.behave("milvus-replicas=1");
+    sandbox.behave("milvus-groups=3");
+    let said = refuse("rel qn=2 --settle 1s");
+    assert!(
+        said.stderr.contains("the resource groups of Milvus ask for 3 query nodes (below-loaded-replicas)"),
+        "{said}"
+    );
+    // As many as are needed can hold them.
     sandbox.scale("rel qn=3 --settle 0s").exits(0);
 }
 

@@ -4,6 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
+use crate::answering::milvus;
 use crate::pod_lives::PodLives;
 use crate::said::signal;
 use crate::sandbox::{Helm, NEWEST, Sandbox};
@@ -26,12 +27,12 @@ fn three(helm: Helm) -> Option<(Sandbox, PodLives)> {
 /// One of the first three left with this grace, and nobody who came is there.
 #[track_caller]
 fn one_left(lives: &PodLives, grace: u64) {
+    lives.until("all who left are gone", |all| {
+        all.iter().all(|life| life.gone.is_some() || life.from_the_start && life.asked_to_leave.is_none())
+    });
     let left = lives.left();
     assert_eq!(left.len(), 1, "{:#?}", lives.so_far());
     assert_eq!(left[0].asked_to_leave.unwrap().1, grace, "{left:#?}");
-    assert!(left[0].gone.is_some(), "{left:#?}");
-    let newcomers = lives.newcomers();
-    assert!(newcomers.iter().all(|life| life.gone.is_some()), "{newcomers:#?}");
 }
 
 fn the_newest_pod_hands_over_and_its_replacement_goes(helm: Helm) {
@@ -129,6 +130,32 @@ fn a_killed_run_is_finished_without_another_deletion() {
     assert_eq!(sandbox.revision("rel"), 2);
 }
 
+/// Finishing what another run began is no reason to go below what Milvus needs.
+#[test]
+fn a_killed_run_is_not_finished_below_the_loaded_replicas() {
+    let Some(sandbox) = milvus("2.6.17", "") else { return };
+    sandbox.behave("milvus-replicas=3");
+    sandbox.kubectl(&[
+        "annotate",
+        "pods",
+        "-l",
+        "component=querynode",
+        "sandbox.milvus.io/terminates-after=2m",
+        "--overwrite",
+    ]);
+    let begun = sandbox.home().join("begun");
+    sandbox.before_upgrade(&format!("echo $$ >{0}.part; mv {0}.part {0}; exec sleep 1000", begun.display()));
+    let run = sandbox.milvus("scale rel qn=3 --settle 0s").start();
+    sandbox.until("the pod was deleted and the upgrade begins", || begun.exists());
+    run.signal_and_end("KILL");
+    signal("KILL", fs::read_to_string(&begun).unwrap().trim());
+    sandbox.unwrap("helm");
+    let said = sandbox.scale("rel qn=1 --settle 0s");
+    said.exits(1);
+    assert!(said.stderr.contains("(below-loaded-replicas)"), "{said}");
+    assert_eq!(sandbox.revision("rel"), 1);
+}
+
 #[test]
 fn without_the_right_to_delete_pods_nothing_begins() {
     let Some((sandbox, lives)) = three(Helm::V4) else { return };
@@ -173,7 +200,7 @@ fn one_pod_of_each_resource_group_leaves_in_a_step() {
         step.sort();
         assert_eq!(step, ["rg1", "rg2"], "{left:?}");
     }
-    assert!(lives.newcomers().iter().all(|life| life.gone.is_some()));
+    lives.until("the replacements are gone", |all| all.iter().all(|life| life.from_the_start || life.gone.is_some()));
 }
 
 /// A pod that never served has nothing to hand over: it goes first, at once,
@@ -184,6 +211,7 @@ fn pods_that_were_never_ready_go_first() {
     sandbox.install("rel", NEWEST, "queryNode.replicas=2");
     sandbox.behave("querynode.behaviour=never-ready");
     sandbox.scale("rel qn=4 --no-wait").exits(0);
+    sandbox.until("there are four", || sandbox.pods("component=querynode").len() == 4);
     let lives = PodLives::follow(&sandbox, "querynode");
     let said = sandbox.scale("rel qn=2 --step all");
     said.exits(0);
@@ -191,6 +219,37 @@ fn pods_that_were_never_ready_go_first() {
     let left = lives.left();
     assert!(left.iter().all(|life| !life.ready && life.asked_to_leave.unwrap().1 == 30), "{left:#?}");
     assert_eq!(left.len(), 2);
+}
+
+/// Without a gate nobody asks how the others are; still a pod that serves does
+/// not leave beside one that does not.
+#[test]
+fn a_pod_that_broke_leaves_before_one_that_serves() {
+    let Some((sandbox, lives)) = three(Helm::V4) else { return };
+    let broken = lives.so_far()[0].name.clone();
+    let breaks = |pod: &str| {
+        sandbox.kubectl(&["annotate", "pod", pod, "sandbox.milvus.io/behaviour=crash-loop"]);
+        sandbox
+            .until("it is not Ready", || sandbox.pods("component=querynode").iter().any(|p| p.name == pod && !p.ready));
+    };
+    breaks(&broken);
+    sandbox.scale(&format!("{DOWN} --gate none")).exits(0);
+    one_left(&lives, 1800);
+    assert_eq!(lives.left()[0].name, broken);
+
+    // Of two that broke only one can go, and then nobody does.
+    sandbox.scale("rel qn=3").exits(0);
+    for pod in &sandbox.pods("component=querynode")[..2] {
+        breaks(&pod.name);
+    }
+    let before = sandbox.state();
+    let said = sandbox.scale(&format!("{DOWN} --gate none"));
+    said.exits(1);
+    assert!(
+        said.stderr.contains("is not Ready and would stay") && said.stderr.contains("(unhealthy-before)"),
+        "{said}"
+    );
+    assert_eq!(sandbox.state(), before);
 }
 
 #[test]
@@ -206,6 +265,9 @@ fn the_grace_is_what_was_said() {
 
     hint: leave `--timeout` out, or give the pods less with `--grace`
     ");
+    // Also where something else would grow first.
+    sandbox.scale("rel proxy=2 qn=1 --timeout 5m").exits(2);
+    sandbox.scale("rel proxy=2 qn=1 --grace 1s --timeout 5m --settle 5m").exits(2);
     assert_eq!(sandbox.revision("rel"), 2);
 }
 
@@ -229,7 +291,7 @@ fn a_pod_that_hands_over_is_waited_for() {
         "pods",
         "-l",
         "component=querynode",
-        "sandbox.milvus.io/terminates-after=6s",
+        "sandbox.milvus.io/terminates-after=8s",
         "--overwrite",
     ]);
     sandbox.scale(DOWN).exits(0);

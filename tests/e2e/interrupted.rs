@@ -6,7 +6,11 @@ use crate::said::signal;
 use crate::sandbox::{Helm, NEWEST, Sandbox};
 use crate::with_each_helm;
 
-with_each_helm!(ctrl_c_lets_a_running_upgrade_finish, ctrl_c_while_reading_changes_nothing);
+with_each_helm!(
+    ctrl_c_lets_a_running_upgrade_finish,
+    ctrl_c_under_helm_ends_with_the_report,
+    ctrl_c_while_reading_changes_nothing,
+);
 
 #[test]
 fn a_signal_while_waiting_ends_with_a_report() {
@@ -90,16 +94,26 @@ fn ctrl_c_while_reading_changes_nothing(helm: Helm) {
 #[test]
 fn a_run_that_was_killed_is_finished_by_the_next() {
     let Some(sandbox) = Sandbox::with(Helm::V3) else { return };
-    sandbox.behave("querynode.terminates-after=3s");
+    sandbox.behave("querynode.terminates-after=10s");
     sandbox.install("rel", NEWEST, "queryNode.replicas=3");
     let before = sandbox.pods("component=querynode");
     let going = || sandbox.pods("component=querynode").iter().any(|pod| pod.terminating);
     let two = || sandbox.deployments()["rel-milvus-querynode"].replicas == 2;
-    for (moment, has_come) in [("a pod goes", &going as &dyn Fn() -> bool), ("the count is 2", &two)] {
-        let run = sandbox.milvus("scale rel querynode=1").start();
-        sandbox.until(moment, has_come);
-        assert_eq!(run.signal_and_end("KILL").code, None, "{moment}");
-    }
+    // Helm does not get to begin.
+    let pid = sandbox.home().join("pid");
+    sandbox.before_upgrade(&format!("echo $$ >{0}.part; mv {0}.part {0}; exec sleep 1000", pid.display()));
+    let run = sandbox.milvus("scale rel querynode=1").start();
+    sandbox.until("a pod goes and Helm is about to begin", || going() && pid.exists());
+    assert_eq!(run.signal_and_end("KILL").code, None);
+    signal("KILL", std::fs::read_to_string(&pid).unwrap().trim());
+    sandbox.unwrap("helm");
+    let run = sandbox.milvus("scale rel querynode=1").start();
+    sandbox.until("the count is 2", two);
+    assert_eq!(run.signal_and_end("KILL").code, None);
+    // Helm finishes without us.
+    sandbox.until("revision 2 is deployed", || {
+        sandbox.history("rel").last().is_some_and(|last| last.revision == 2 && last.status == "deployed")
+    });
     sandbox.scale("rel querynode=1").exits(0);
     let after = sandbox.pods("component=querynode");
     assert!(after.len() == 1 && before.contains(&after[0]), "{after:#?} of {before:#?}");
@@ -144,4 +158,47 @@ fn a_termination_is_passed_on_to_an_upgrade_that_hangs() {
     said.exits(143);
     assert!(said.stderr.contains("error: interrupted before anything was changed"), "{said}");
     assert_eq!(sandbox.state(), before);
+}
+
+/// A terminal that is closed reaches all that runs in it; an upgrade that has
+/// begun is let finish.
+#[test]
+fn a_closed_terminal_lets_a_running_upgrade_finish() {
+    let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
+    sandbox.install("rel", NEWEST, "");
+    let begun = sandbox.home().join("begun");
+    sandbox.before_upgrade(&format!(": >{}; sleep 1", begun.display()));
+    let run = sandbox.milvus("scale rel querynode=2").change(|command| command.process_group(0)).start();
+    sandbox.until("the upgrade has begun", || begun.exists());
+    signal("HUP", &format!("-{}", run.pid()));
+    let said = run.end();
+    said.exits(143);
+    assert!(said.stderr.contains("error: interrupted after 1 of 1 steps"), "{said}");
+    let history = sandbox.history("rel");
+    assert_eq!(history.iter().map(|revision| revision.status.as_str()).collect::<Vec<_>>(), ["superseded", "deployed"]);
+}
+
+/// Under Helm the parent ends at once; the report still comes, and spells its
+/// commands as they were typed.
+fn ctrl_c_under_helm_ends_with_the_report(helm: Helm) {
+    let Some(sandbox) = Sandbox::with(helm) else { return };
+    sandbox.install("rel", NEWEST, "");
+    sandbox.behave("querynode.behaviour=never-ready");
+    let plugin = sandbox.home().join("plugins/milvus");
+    std::fs::create_dir_all(plugin.join("bin")).unwrap();
+    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/plugin.yaml"), plugin.join("plugin.yaml")).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kubectl-milvus"), plugin.join("bin/kubectl-milvus")).unwrap();
+    let run = sandbox
+        .milvus("milvus scale rel querynode=2")
+        .program(sandbox.tool("helm"))
+        .env("HELM_PLUGINS", plugin.parent().unwrap().to_str().unwrap())
+        .change(|command| command.process_group(0))
+        .start()
+        .until_it_says("1 of 2 ready");
+    signal("INT", &format!("-{}", run.pid()));
+    // Both streams end when the last of the two has ended.
+    let said = run.end();
+    assert!(said.stderr.contains("error: interrupted after 1 of 1 steps"), "{said}");
+    assert!(said.stderr.contains("go on with `helm milvus scale rel queryNode=2"), "{said}");
+    assert_eq!(sandbox.revision("rel"), 2);
 }

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
@@ -63,6 +63,15 @@ impl PodLives {
         let order = |life: &Life| (life.asked_to_leave.is_none(), life.asked_to_leave, life.created.clone());
         all.sort_by_key(order);
         all
+    }
+
+    /// Waits until the watch has told of something.
+    #[track_caller]
+    pub fn until(&self, what: &str, is: impl Fn(&[Life]) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !is(&self.so_far()) {
+            assert!(Instant::now() < deadline, "still waiting until {what}: {:#?}", self.so_far());
+        }
     }
 
     /// The pods that were there at first and were asked to leave, in order.

@@ -20,6 +20,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 
 /// A run that has not begun.
 pub struct Run {
+    program: PathBuf,
     words: Vec<String>,
     environment: BTreeMap<String, String>,
     directory: PathBuf,
@@ -29,6 +30,7 @@ pub struct Run {
 impl Run {
     pub fn new(sandbox: &Sandbox, words: &str) -> Self {
         Self {
+            program: PathBuf::from(PROGRAM),
             words: words.split_whitespace().map(str::to_owned).collect(),
             environment: sandbox.environment(),
             directory: sandbox.home().to_owned(),
@@ -39,6 +41,12 @@ impl Run {
     /// One more word, with whatever is in it.
     pub fn word(mut self, word: &str) -> Self {
         self.words.push(word.to_owned());
+        self
+    }
+
+    /// Another program that is to start this one.
+    pub fn program(mut self, program: PathBuf) -> Self {
+        self.program = program;
         self
     }
 
@@ -74,7 +82,7 @@ impl Run {
     }
 
     pub fn start(self) -> Running {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(&self.program);
         command.args(self.words()).env_clear().envs(&self.environment).current_dir(&self.directory);
         let child =
             (self.change)(&mut command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();

@@ -6,6 +6,7 @@ use std::process::{Child, Stdio};
 
 use serde_json::Value;
 
+use crate::pod_lives::PodLives;
 use crate::sandbox::{Helm, NEWEST, Pod, Sandbox};
 
 #[test]
@@ -227,4 +228,69 @@ impl Watch {
 
 fn text(object: &Value, path: &str) -> String {
     object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// What a dry run shows is all that would be run, and it waits for nobody.
+#[test]
+fn a_dry_run_shows_the_deletion_and_does_not_wait_for_pods_that_leave() {
+    let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
+    sandbox.behave("querynode.terminates-after=5m");
+    sandbox.install("rel", NEWEST, "queryNode.replicas=3");
+    sandbox.scale("rel qn=2 --no-wait").exits(0);
+    let said = sandbox.scale("rel qn=1 --dry-run");
+    said.exits(0);
+    let plan: Vec<&str> = said.stdout.lines().map(str::trim).filter(|line| line.starts_with("kubectl ")).collect();
+    assert_eq!(plan.len(), 1, "{said}");
+    assert!(plan[0].starts_with("kubectl delete pod rel-milvus-querynode-"), "{said}");
+    assert!(plan[0].contains("--grace-period=1800"), "{said}");
+    assert!(said.stderr.contains("are still leaving: the step waits until they are gone"), "{said}");
+    let said = sandbox.scale("rel qn=1 --no-wait");
+    said.exits(1);
+    assert!(said.stderr.contains("pods that were removed before are still leaving"), "{said}");
+    assert_eq!(sandbox.pods("component=querynode").len(), 3, "the pod that leaves is still there");
+    assert_eq!(sandbox.revision("rel"), 2);
+}
+
+/// Query and streaming nodes do not leave at the same time, not even when a run
+/// of one follows the other's.
+#[test]
+fn a_pod_of_another_component_that_leaves_is_waited_for() {
+    let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
+    sandbox.behave("querynode.terminates-after=20s");
+    sandbox.install("rel", NEWEST, "queryNode.replicas=2,streamingNode.replicas=2");
+    let lives = PodLives::follow(&sandbox, "querynode");
+    sandbox.scale("rel qn=1 --no-wait").exits(0);
+    let run = sandbox.milvus("scale rel sn=1 --settle 0s").start().until_it_says("is still leaving");
+    run.end().exits(0);
+    lives.until("the query node is gone", |all| all.iter().any(|life| life.gone.is_some()));
+    let history: Vec<String> = sandbox.history("rel").into_iter().map(|revision| revision.description).collect();
+    assert_eq!(history[2], "kubectl milvus scale: streamingNode 2 to 1");
+}
+
+/// The history says which step of what each revision was.
+#[test]
+fn each_revision_says_which_step_it_is() {
+    let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
+    sandbox.install("rel", NEWEST, "queryNode.replicas=3");
+    sandbox.scale("rel qn=1 dn=2 --settle 0s").exits(0);
+    let history: Vec<String> = sandbox.history("rel").into_iter().map(|revision| revision.description).collect();
+    assert_eq!(
+        history[1..],
+        [
+            "kubectl milvus scale: dataNode 1 to 2 (step 1 of 3)",
+            "kubectl milvus scale: queryNode 3 to 2 (step 2 of 3)",
+            "kubectl milvus scale: queryNode 2 to 1 (step 3 of 3)",
+        ]
+    );
+}
+
+/// A pod within its probe's initial delay is starting, and that is said.
+#[test]
+fn a_pod_that_cannot_be_ready_yet_is_told_with_when_it_can() {
+    let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
+    sandbox.install("rel", NEWEST, "");
+    sandbox.behave("querynode.after=5s");
+    let said = sandbox.scale("rel qn=2");
+    said.exits(0);
+    assert!(said.progress().iter().any(|line| line.contains("1 starting (not before ")), "{said:?}");
 }

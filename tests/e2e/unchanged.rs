@@ -45,7 +45,7 @@ fn a_count_that_is_true_makes_no_revision(helm: Helm) {
 fn the_same_command_again_waits_for_pods_that_are_still_starting() {
     let Some(sandbox) = Sandbox::with(Helm::V3) else { return };
     sandbox.install("rel", NEWEST, "");
-    sandbox.behave("querynode.after=8s");
+    sandbox.behave("querynode.after=20s");
     insta::assert_snapshot!(sandbox.scale("rel querynode=3 --no-wait"), @"
     exit 0
     ----- stdout
