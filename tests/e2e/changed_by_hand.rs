@@ -128,7 +128,7 @@ fn it_is_listed_refused_and_put_back_only_with_consent(helm: Helm) {
         insta::assert_snapshot!(history(&sandbox, "rel"), @"
         1 superseded: Install complete
         2 superseded: kubectl milvus scale: other changes, at unchanged counts
-        3 deployed: kubectl milvus scale: queryNode 1 to 2
+        3 deployed: kubectl milvus scale: queryNode 1 to 2 (step 2 of 2)
         ");
     }
     match helm {

@@ -29,7 +29,7 @@ fn of_several_charts_the_one_that_renders_the_release_is_taken() {
     caused by: it has the same version and renders other objects
     caused by: ConfigMap `more` is created
 
-    hint: name the right one with `--chart`; to make these changes first, at unchanged counts: `kubectl milvus scale rel queryNode=2 -n NAMESPACE --allow-other-changes`
+    hint: name the right one with `--chart`; to make these changes first, at unchanged counts: `kubectl milvus scale rel queryNode=2 -n NAMESPACE --chart=HOME/changed --allow-other-changes`
     ");
 
     // Helm lists this one first.
