@@ -61,7 +61,7 @@ fn milvus_without_a_release_is_told_by_who_made_it() {
     hint: kubectl patch milvus mine -n NAMESPACE --type=merge -p '{"spec":{"components":{"queryNode":{"replicas":3}}}}'
     "#);
 
-    sandbox.helm(&["install", "umbrella", "milvus/umbrella"]);
+    sandbox.helm(&["install", "umbrella", "milvus/umbrella", "--wait"]);
     insta::assert_snapshot!(refuse("umbrella querynode=2"), @"
     error: release `umbrella` in namespace `NAMESPACE` is of chart `umbrella-0.1.0`, which has Milvus inside it (not-milvus)
     caused by: the counts are values of that chart, under the name of its dependency
