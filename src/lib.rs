@@ -43,6 +43,7 @@ pub mod exec;
 pub mod helm;
 pub mod invocation;
 pub mod kubectl;
+pub mod platform;
 pub mod signals;
 
 pub mod error;
