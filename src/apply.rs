@@ -112,7 +112,7 @@ fn not_upgraded(
                 "revision {} is `{}`; what it changed before it failed stays",
                 after.revision, after.status
             ))
-            .hint(format!("helm history {name}{}", target.hint_flags()))
+            .hint(format!("helm history {name}{}", target.hints().helm()))
             .after_a_change(),
         Err(unknown) => failure.because(unknown.message).after_a_change(),
     }
@@ -221,7 +221,7 @@ fn elsewhere(exec: &Exec, target: &Target, name: &str, proven: &Proven<'_>) -> R
             .because(
                 "the proof did not foresee it: someone changed it in the moment before, or this is a bug to report",
             );
-            return Err(Elsewhere::Helm(failure.hint(format!("helm history {name}{}", target.hint_flags()))));
+            return Err(Elsewhere::Helm(failure.hint(format!("helm history {name}{}", target.hints().helm()))));
         }
         let by = by.map_or(String::new(), |by| format!(" ({by})"));
         moved.push(format!("{id} was changed meanwhile{by}"));
@@ -248,7 +248,7 @@ fn superseded(target: &Target, name: &str, expected: u64, found: &helm::Revision
         ),
     )
     .because(format!("revision {revision} is `{status}`, {updated}: {}", plain(description)))
-    .hint(format!("helm history {name}{}", target.hint_flags()))
+    .hint(format!("helm history {name}{}", target.hints().helm()))
 }
 
 /// Two readings at the same time.

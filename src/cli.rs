@@ -8,6 +8,8 @@ use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::decide::Pace;
 use crate::handover::Grace;
 
+pub mod called_by_helm;
+
 /// Scale Milvus clusters that Helm installed, and verify the pods
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-milvus", version, propagate_version = true)]
@@ -158,11 +160,24 @@ pub struct Connection {
     /// How long one request of kubectl may take, such as 30s
     #[arg(long, global = true, value_name = "DURATION")]
     pub request_timeout: Option<String>,
+    /// Do not check the API server's certificate
+    #[arg(
+        long,
+        global = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
+    pub insecure_skip_tls_verify: Option<bool>,
 }
 
 impl From<&Connection> for crate::target::Connection {
     fn from(arguments: &Connection) -> Self {
-        let Connection { namespace, context, kubeconfig, as_user, as_group, request_timeout } = arguments;
+        let Connection { namespace, context, kubeconfig, as_user, as_group, request_timeout, insecure_skip_tls_verify } =
+            arguments;
         Self {
             namespace: namespace.clone(),
             context: context.clone(),
@@ -170,6 +185,7 @@ impl From<&Connection> for crate::target::Connection {
             as_user: as_user.clone(),
             as_groups: as_group.clone(),
             request_timeout: request_timeout.clone(),
+            insecure_skip_tls_verify: insecure_skip_tls_verify.unwrap_or(false),
         }
     }
 }

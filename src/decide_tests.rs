@@ -9,6 +9,7 @@ use crate::observe::Pods;
 use crate::pod::Pod;
 use crate::refusal::Place;
 use crate::release::{Apply, ChartVersion, Declared, Release};
+use crate::target::Hints;
 
 /// A release from lines such as `queryNode 1`, `proxy 1 live 3`, `dataNode -`
 /// (no count declared), `cdc 1 live gone`, `queryNode/rg1 2`,
@@ -80,13 +81,7 @@ fn asked(words: &str) -> Vec<Asked> {
 }
 
 fn refused(refusal: &Refusal) -> String {
-    let failure = refusal.failure(&Place {
-        release: "rel",
-        namespace: "ns",
-        flags: " -n ns".into(),
-        program: "kubectl milvus",
-        said: String::new(),
-    });
+    let failure = refusal.failure(&Place { release: "rel", namespace: "ns", hints: &Hints::new("ns", false), said: String::new() });
     let causes = failure.causes.iter().map(|cause| format!("\nbecause {cause}"));
     let hint = failure.hint.iter().map(|hint| format!("\nhint: {hint}"));
     format!("refused: {failure}{}", causes.chain(hint).collect::<String>())

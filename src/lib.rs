@@ -66,18 +66,28 @@ use crate::ui::{Ui, Verbosity};
 
 /// The whole program: arguments and environment in, exit code out.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> Exit {
-    let arguments = match parse(arguments, environment) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let arguments = match parse(&arguments, environment) {
         Ok(arguments) => arguments,
-        Err(said) => {
-            // Help and version go to standard output and are no failure.
-            let exit = if said.use_stderr() { Exit::Usage } else { Exit::Done };
+        // Help and version go to standard output and are no failure.
+        Err(said) if !said.use_stderr() => {
             let _ = said.print();
-            return exit;
+            return Exit::Done;
+        }
+        Err(said) => {
+            let _ = said.print();
+            // A word may be missing because Helm took it.
+            if let Err(failure) = target::nothing_swallowed(&words, environment) {
+                Ui::new(Verbosity::Normal, anstream::ColorChoice::Auto, true).failure(&failure);
+            }
+            return Exit::Usage;
         }
     };
     let ui = Arc::new(writer(&arguments.printing, environment));
     let ended = match &arguments.command {
-        Command::Scale(scale) => run_scale(scale, arguments.printing.output, environment, &ui),
+        Command::Scale(scale) => target::misread(&words, &Connection::from(&scale.connection), environment)
+            .and_then(|()| run_scale(scale, arguments.printing.output, environment, &ui)),
     };
     ended.unwrap_or_else(|failure| {
         ui.failure(&failure);
@@ -120,8 +130,12 @@ fn prepare(
 }
 
 /// Usage lines name the program as the user calls it.
-fn parse(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> Result<Arguments, clap::Error> {
-    let mut command = cli::command(environment.program());
+fn parse(arguments: &[OsString], environment: &Environment) -> Result<Arguments, clap::Error> {
+    let mut command = if environment.is_helm_plugin() {
+        cli::called_by_helm::with_flags_of_helm(cli::command("helm milvus"))
+    } else {
+        cli::command("kubectl milvus")
+    };
     let matches = command.try_get_matches_from_mut(arguments)?;
     Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
@@ -131,6 +145,7 @@ fn writer(printing: &Printing, environment: &Environment) -> Ui {
     let verbosity = match (quiet, verbose) {
         (true, _) => Verbosity::Quiet,
         (false, true) => Verbosity::Verbose,
+        (false, false) if target::is_verbose(environment) => Verbosity::Verbose,
         (false, false) => Verbosity::Normal,
     };
     let color = match color {

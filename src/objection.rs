@@ -35,7 +35,7 @@ pub fn refusal(proof: &Proof, origin: Origin, place: &Place<'_>, command: &str) 
             .hint("take what is random out of the values, for instance a password that the chart makes up"),
         Origin::CameBack => {
             Failure::new("unstable-render", format!("other changes of {at} came back after they were made"))
-                .hint(format!("helm history {release}{}", place.flags))
+                .hint(format!("helm history {release}{}", place.hints.helm()))
         }
         Origin::MaybeAnotherChart if !proof.against_release.is_empty() => {
             Failure::new("chart-differs", format!("the chart is not the one that {at} was installed from"))

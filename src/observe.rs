@@ -134,7 +134,7 @@ fn last_deployed(exec: &Exec, target: &Target, name: &str) -> Result<u64, Failur
             "release-failed",
             format!("release `{name}` in namespace `{}` was never installed well", target.namespace),
         )
-        .hint(format!("helm history {name}{}", target.hint_flags()))
+        .hint(format!("helm history {name}{}", target.hints().helm()))
     })
 }
 
@@ -211,7 +211,7 @@ fn only_release(exec: &Exec, target: &Target) -> Result<String, Failure> {
             "ambiguous-release",
             format!("namespace `{namespace}` has {count} releases of the chart `milvus`: {}", backticked(&of_milvus)),
         )
-        .hint(format!("name one: `{} scale {} ...{}`", target.program(), of_milvus[0], target.hint_flags()))),
+        .hint(format!("name one: `{}`", target.hints().milvus(&format!("scale {} ...", of_milvus[0]))))),
     }
 }
 
@@ -231,7 +231,7 @@ fn not_helms(exec: &Exec, target: &Target, name: &str) -> Option<Failure> {
             .because("its counts are those of its custom resource")
             .hint(format!(
                 "kubectl patch milvus {name}{} --type=merge -p '{{\"spec\":{{\"components\":{{\"queryNode\":{{\"replicas\":3}}}}}}}}'",
-                target.hint_flags()
+                target.hints().kubectl()
             )),
         );
     }
@@ -260,7 +260,7 @@ fn not_milvus(name: &str, target: &Target, chart: &ChartVersion, inside: bool) -
             ),
         )
         .because("the counts are values of that chart, under the name of its dependency")
-        .hint(format!("helm get values {name} --all{}", target.hint_flags()));
+        .hint(format!("helm get values {name} --all{}", target.hints().helm()));
     }
     Failure::new(
         "not-milvus",
@@ -269,7 +269,7 @@ fn not_milvus(name: &str, target: &Target, chart: &ChartVersion, inside: bool) -
             target.namespace
         ),
     )
-    .hint(format!("helm list{}", target.hint_flags()))
+    .hint(format!("helm list{}", target.hints().helm()))
 }
 
 /// A failed look at a release.
@@ -308,7 +308,7 @@ pub fn cluster_failure(failed: &CallFailure, verb: &str, resource: &str, target:
             let (verb, resource) = kubectl::denied(failed.stderr()).unwrap_or_else(named);
             Failure::new("forbidden", format!("you may not {verb} `{resource}` in namespace `{namespace}`"))
                 .because_said(failed.stderr())
-                .hint(format!("kubectl auth can-i {verb} {resource}{}", target.hint_flags()))
+                .hint(format!("kubectl auth can-i {verb} {resource}{}", target.hints().kubectl()))
         }
         kubectl::Meaning::Unreachable => unreachable(failed),
         _ => Failure::new("kubectl-failed", format!("cannot {verb} `{resource}` in namespace `{namespace}`"))

@@ -81,7 +81,7 @@ pub fn check(exec: &Exec, target: &Target, rights: &[Right]) -> Result<(), Failu
     let failure =
         Failure::new("forbidden", format!("you may not make this upgrade in namespace `{}`", target.namespace));
     let failure = missing.iter().fold(failure, |failure, right| failure.because(format!("missing: `{right}`")));
-    Err(failure.hint(format!("kubectl auth can-i {first}{}", target.hint_flags())))
+    Err(failure.hint(format!("kubectl auth can-i {first}{}", target.hints().kubectl())))
 }
 
 /// Reads one answer for each question, in their order: kubectl prints them one

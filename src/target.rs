@@ -9,6 +9,12 @@ use serde::Deserialize;
 
 use crate::error::Failure;
 
+mod called_by_helm;
+mod hints;
+
+pub use called_by_helm::{is_verbose, misread, nothing_swallowed};
+pub use hints::Hints;
+
 /// What the user said about the connection; kubectl's flags.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Connection {
@@ -24,6 +30,8 @@ pub struct Connection {
     pub as_groups: Vec<String>,
     /// `--request-timeout`, for kubectl; Helm has no such flag.
     pub request_timeout: Option<String>,
+    /// `--insecure-skip-tls-verify`.
+    pub insecure_skip_tls_verify: bool,
 }
 
 /// The process environment, read once.
@@ -44,12 +52,6 @@ impl Environment {
     pub fn is_helm_plugin(&self) -> bool {
         self.get("HELM_PLUGIN_NAME").is_some() && self.get("HELM_PLUGIN_DIR").is_some()
     }
-
-    /// What the user calls this program by.
-    #[must_use]
-    pub fn program(&self) -> &'static str {
-        if self.is_helm_plugin() { "helm milvus" } else { "kubectl milvus" }
-    }
 }
 
 /// The cluster and namespace of a run.
@@ -59,10 +61,9 @@ pub struct Target {
     pub namespace: String,
     helm: Vec<String>,
     kubectl: Vec<String>,
-    typed: Vec<String>,
+    hints: Hints,
     storage: Option<&'static str>,
     history: u64,
-    program: &'static str,
 }
 
 impl Target {
@@ -71,12 +72,8 @@ impl Target {
     /// account. The context is pinned by name: `kubectl config use-context` in
     /// another terminal must not move a run that lasts half an hour.
     pub fn resolve(connection: &Connection, environment: &Environment) -> Result<Self, Failure> {
-        let helm_said =
-            |name: &str| environment.is_helm_plugin().then(|| environment.get(name)).flatten().map(str::to_owned);
-        if helm_said("HELM_KUBETOKEN").is_some() {
-            return Err(Failure::usage("`--kube-token` would show the token in the list of processes")
-                .hint("put the token into a kubeconfig and name it with `--kubeconfig`"));
-        }
+        called_by_helm::check(connection, environment)?;
+        let helm_said = |name: &str| called_by_helm::said(environment, name);
         let kubeconfig = Kubeconfig::load(connection.kubeconfig.as_deref(), environment)?;
         let context =
             connection.context.clone().or_else(|| helm_said("HELM_KUBECONTEXT")).or_else(|| kubeconfig.current.clone());
@@ -98,13 +95,12 @@ impl Target {
         }
 
         let mut target = Self {
+            hints: Hints::new(&namespace, environment.is_helm_plugin()),
             namespace,
             helm: Vec::new(),
             kubectl: Vec::new(),
-            typed: Vec::new(),
             storage: storage(environment),
             history: history(environment),
-            program: environment.program(),
         };
         let groups = if connection.as_groups.is_empty() {
             // Helm repeats the list inside itself: `g1,g2,g1,g2`.
@@ -119,8 +115,13 @@ impl Target {
             connection.as_groups.clone()
         };
         let path = connection.kubeconfig.as_ref().map(|p| p.display().to_string());
-        target.add("--kube-context", "--context", context.as_deref(), connection.context.as_deref());
+        let named = connection.context.clone().or_else(|| helm_said("HELM_KUBECONTEXT"));
+        target.add("--kube-context", "--context", context.as_deref(), named.as_deref());
         target.add("--kubeconfig", "--kubeconfig", path.as_deref(), path.as_deref());
+        if let Some(path) = called_by_helm::kubeconfig(environment) {
+            // Both programs take it from the environment; a pasted hint cannot.
+            target.hints.add(Some("--kubeconfig"), "--kubeconfig", path);
+        }
         let user = connection.as_user.clone().or_else(|| helm_said("HELM_KUBEASUSER"));
         target.add("--kube-as-user", "--as", user.as_deref(), user.as_deref());
         for group in &groups {
@@ -132,14 +133,14 @@ impl Target {
             ("HELM_KUBETLS_SERVER_NAME", "--kube-tls-server-name", "--tls-server-name"),
         ] {
             let value = helm_said(variable);
-            target.add(helm, kubectl, value.as_deref(), None);
+            target.add(helm, kubectl, value.as_deref(), value.as_deref());
         }
-        if helm_said("HELM_KUBEINSECURE_SKIP_TLS_VERIFY").as_deref() == Some("true") {
-            target.add("--kube-insecure-skip-tls-verify", "--insecure-skip-tls-verify", Some("true"), None);
+        if connection.insecure_skip_tls_verify {
+            target.add("--kube-insecure-skip-tls-verify", "--insecure-skip-tls-verify", Some("true"), Some("true"));
         }
         if let Some(timeout) = &connection.request_timeout {
             target.kubectl.push(format!("--request-timeout={timeout}"));
-            target.typed.push(format!("--request-timeout={timeout}"));
+            target.hints.add(None, "--request-timeout", timeout);
         }
         Ok(target)
     }
@@ -152,14 +153,8 @@ impl Target {
             self.kubectl.push(format!("{kubectl}={value}"));
         }
         if let Some(typed) = typed {
-            self.typed.push(format!("{kubectl}={typed}"));
+            self.hints.add(Some(helm), kubectl, typed);
         }
-    }
-
-    /// What the user calls this program by, for a command that a hint shows.
-    #[must_use]
-    pub fn program(&self) -> &'static str {
-        self.program
     }
 
     /// The resource that holds Helm's releases, where it is one of the cluster's.
@@ -196,16 +191,10 @@ impl Target {
         flags
     }
 
-    /// Flags for a command that a hint shows: the namespace, and of the rest
-    /// only what the user typed.
+    /// The commands of a hint.
     #[must_use]
-    pub fn hint_flags(&self) -> String {
-        let mut flags = format!(" -n {}", self.namespace);
-        for flag in &self.typed {
-            flags.push(' ');
-            flags.push_str(&crate::invocation::quoted(flag));
-        }
-        flags
+    pub fn hints(&self) -> &Hints {
+        &self.hints
     }
 }
 
@@ -348,7 +337,7 @@ users:
         let target = Target::resolve(&Connection::default(), &environment(&[("KUBECONFIG", &path)])).unwrap();
         assert_eq!(target.helm_flags(), ["--namespace=vectors", "--kube-context=blue"]);
         assert_eq!(target.kubectl_flags_in_namespace(), ["--namespace=vectors", "--context=blue"]);
-        assert_eq!(target.hint_flags(), " -n vectors");
+        assert_eq!(target.hints().kubectl(), " -n vectors");
     }
 
     #[test]
@@ -361,6 +350,7 @@ users:
             as_user: Some("-jane".into()),
             as_groups: vec!["a".into(), "b".into()],
             request_timeout: Some("5s".into()),
+            ..Connection::default()
         };
         let target = Target::resolve(&connection, &environment(&[])).unwrap();
         assert_eq!(target.helm_flags()[0], "--namespace=other");
@@ -391,6 +381,38 @@ users:
             target.helm_flags(),
             ["--namespace=stray", "--kube-context=green", "--kube-as-group=a", "--kube-as-group=b"]
         );
+    }
+
+    #[test]
+    fn hints_spell_the_flags_of_each_program() {
+        let file = kubeconfig(TWO_CONTEXTS);
+        let path = file.path().display().to_string();
+        let typed = Connection {
+            context: Some("green".into()),
+            as_user: Some("it's me".into()),
+            request_timeout: Some("5s".into()),
+            ..Connection::default()
+        };
+        let target = Target::resolve(&typed, &environment(&[("KUBECONFIG", &path)])).unwrap();
+        let kubectl = r" -n default --context=green '--as=it'\''s me' --request-timeout=5s";
+        assert_eq!(target.hints().kubectl(), kubectl);
+        assert_eq!(target.hints().helm(), r" -n default --kube-context=green '--kube-as-user=it'\''s me'");
+        assert_eq!(target.hints().milvus("status"), format!("kubectl milvus status{kubectl}"));
+
+        let by_helm = [
+            ("HELM_PLUGIN_NAME", "milvus"),
+            ("HELM_PLUGIN_DIR", "/p"),
+            ("HELM_NAMESPACE", "ns"),
+            ("HELM_KUBECONTEXT", "green"),
+            ("HELM_KUBEASUSER", "jane"),
+            ("KUBECONFIG", &path),
+        ];
+        let target = Target::resolve(&Connection::default(), &environment(&by_helm)).unwrap();
+        let flags = format!(" -n ns --kube-context=green --kubeconfig={path} --kube-as-user=jane");
+        assert_eq!(target.hints().milvus("status"), format!("helm milvus status{flags}"));
+        assert_eq!(target.hints().kubectl(), format!(" -n ns --context=green --kubeconfig={path} --as=jane"));
+        // It is in the environment of both programs already.
+        assert_eq!(target.helm_flags(), ["--namespace=ns", "--kube-context=green", "--kube-as-user=jane"]);
     }
 
     #[test]

@@ -36,8 +36,7 @@ impl Run<'_> {
         Place {
             release: &observed.release.name,
             namespace: &self.target.namespace,
-            flags: self.target.hint_flags(),
-            program: self.target.program(),
+            hints: self.target.hints(),
             said: self.request.flags(false),
         }
     }
@@ -56,7 +55,7 @@ impl Run<'_> {
             Some(well) => failure.hint(format!(
                 "wait; if you are sure that it was killed: `helm rollback {name} {}{}` (which sets all counts back at once)",
                 well.revision,
-                self.target.hint_flags()
+                self.target.hints().helm()
             )),
             None => failure,
         }
@@ -75,7 +74,7 @@ impl Run<'_> {
         match Reading::of(self.exec.read(&query, helm::read_value_keys), needs) {
             Reading::Known(keys) if keys.iter().any(|key| key == top) => failure
                 .because(format!("it is switched off (`{switch}`); to switch it on is more than a change of a count"))
-                .hint(format!("helm get values {} --all{}", release.name, self.target.hint_flags())),
+                .hint(format!("helm get values {} --all{}", release.name, self.target.hints().helm())),
             Reading::Known(_) => Failure {
                 id: Some("unknown-component"),
                 message: format!(
@@ -262,10 +261,8 @@ impl Run<'_> {
         let components = &self.report.components;
         let targets: Vec<String> = components.iter().map(|c| format!("{}={}", c.component, count(c))).collect();
         // Whoever was told that 0 is meant may be brought back to it.
-        let zero = components.iter().any(|c| count(c) == 0);
-        let program = self.target.program();
-        let flags = self.target.hint_flags() + &self.request.flags(zero);
-        format!("{program} scale {name} {}{flags}", targets.join(" "))
+        let said = self.request.flags(components.iter().any(|c| count(c) == 0));
+        self.target.hints().milvus(&format!("scale {name} {}{said}", targets.join(" ")))
     }
 }
 
