@@ -70,24 +70,25 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let arguments = match parse(&arguments, environment) {
         Ok(arguments) => arguments,
-        // Help and version go to standard output and are no failure.
-        Err(said) if !said.use_stderr() => {
-            let _ = said.print();
-            return Exit::Done;
-        }
-        Err(said) => {
-            let _ = said.print();
+        Err(exit) => {
             // A word may be missing because Helm took it.
-            if let Err(failure) = target::nothing_swallowed(&words, environment) {
+            if exit == Exit::Usage
+                && let Err(failure) = target::nothing_swallowed(&words, environment)
+            {
                 Ui::new(Verbosity::Normal, anstream::ColorChoice::Auto, true).failure(&failure);
             }
-            return Exit::Usage;
+            return exit;
         }
     };
     let ui = Arc::new(writer(&arguments.printing, environment));
+    let connection = Connection::from(&arguments.connection);
     let ended = match &arguments.command {
-        Command::Scale(scale) => target::misread(&words, &Connection::from(&scale.connection), environment)
-            .and_then(|()| run_scale(scale, arguments.printing.output, environment, &ui)),
+        Command::Scale(scale) => target::misread(&words, &connection, environment)
+            .and_then(|()| run_scale(scale, &connection, arguments.printing.output, environment, &ui)),
+        Command::Version => {
+            ui.result(concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n"));
+            Ok(Exit::Done)
+        }
     };
     ended.unwrap_or_else(|failure| {
         ui.failure(&failure);
@@ -95,11 +96,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     })
 }
 
-fn run_scale(arguments: &cli::Scale, output: Output, environment: &Environment, ui: &Arc<Ui>) -> Result<Exit, Failure> {
-    let (request, connection) = ScaleRequest::check(arguments)?;
+fn run_scale(
+    arguments: &cli::Scale,
+    connection: &Connection,
+    output: Output,
+    environment: &Environment,
+    ui: &Arc<Ui>,
+) -> Result<Exit, Failure> {
+    let request = ScaleRequest::check(arguments)?;
     let signals = Signals::listen()
         .map_err(|failed| Failure::new("signals", "cannot listen for signals").because(failed.to_string()))?;
-    let ready = prepare(&connection, environment, &signals, ui);
+    let ready = prepare(connection, environment, &signals, ui);
     let (report, failure) = match ready {
         Ok((target, exec)) => scale::scale(&request, &Arc::new(exec), &target, &signals, ui),
         Err(failure) => {
@@ -124,20 +131,47 @@ fn prepare(
     signals: &Signals,
     ui: &Arc<Ui>,
 ) -> Result<(Target, Exec), Failure> {
+    let target = Target::resolve(connection, environment)?;
     let traced = Arc::clone(ui);
     let exec = Exec::find(environment, signals.clone(), move |call| traced.command(call))?;
-    Ok((Target::resolve(connection, environment)?, exec))
+    Ok((target, exec))
 }
 
 /// Usage lines name the program as the user calls it.
-fn parse(arguments: &[OsString], environment: &Environment) -> Result<Arguments, clap::Error> {
-    let mut command = if environment.is_helm_plugin() {
-        cli::called_by_helm::with_flags_of_helm(cli::command("helm milvus"))
-    } else {
-        cli::command("kubectl milvus")
-    };
-    let matches = command.try_get_matches_from_mut(arguments)?;
-    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+fn name(environment: &Environment) -> &'static str {
+    if environment.is_helm_plugin() { "helm milvus" } else { "kubectl milvus" }
+}
+
+/// Reads the arguments; what there is to say about them is said.
+fn parse(arguments: &[OsString], environment: &Environment) -> Result<Arguments, Exit> {
+    let name = name(environment);
+    let color = color_of(arguments);
+    let mut command = cli::command(name).color(color);
+    if environment.is_helm_plugin() {
+        command = cli::called_by_helm::with_flags_of_helm(command);
+    }
+    let parsed = command.try_get_matches_from_mut(arguments).and_then(|m| Arguments::from_arg_matches(&m));
+    parsed.map_err(|error| {
+        let ui = writer(&Printing { output: Output::Text, quiet: false, verbose: false, color }, environment);
+        if let Some(failure) = cli::complaint(&error, name) {
+            ui.failure(&failure);
+            return failure.exit;
+        }
+        // Help and version are what was asked for.
+        let text: Vec<String> =
+            error.render().ansi().to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+        ui.result(&(text.join("\n") + "\n"));
+        Exit::Done
+    })
+}
+
+/// What `--color` says, of words that clap has not read, or not understood.
+fn color_of(arguments: &[OsString]) -> ColorChoice {
+    let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).take_while(|word| *word != "--").collect();
+    let attached = |word: &&str| word.strip_prefix("--color=").map(str::to_owned);
+    let apart = words.iter().zip(words.iter().skip(1)).filter(|(flag, _)| **flag == "--color");
+    let said = words.iter().find_map(attached).or_else(|| apart.map(|(_, value)| (*value).to_owned()).next());
+    said.and_then(|said| said.parse().ok()).unwrap_or(ColorChoice::Auto)
 }
 
 fn writer(printing: &Printing, environment: &Environment) -> Ui {
