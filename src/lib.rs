@@ -94,7 +94,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     let ui = Arc::new(writer(&arguments.printing, environment));
     let connection = Connection::from(&arguments.connection);
     let ended = match &arguments.command {
-        Command::Scale(scale) => target::misread(&words, &connection, environment)
+        Command::Scale(scale) => target::as_typed(&words, &connection, environment)
             .and_then(|()| run_scale(scale, &connection, arguments.printing.output, environment, &ui)),
         Command::Completion => {
             ui.result(complete::SHIM);

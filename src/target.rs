@@ -12,7 +12,7 @@ use crate::error::Failure;
 mod called_by_helm;
 mod hints;
 
-pub use called_by_helm::{is_verbose, misread, nothing_swallowed};
+pub use called_by_helm::{as_typed, is_verbose, nothing_swallowed};
 pub use hints::Hints;
 
 /// What the user said about the connection; kubectl's flags.

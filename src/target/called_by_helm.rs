@@ -38,7 +38,17 @@ pub(super) fn check(connection: &Connection, environment: &Environment) -> Resul
         )
         .hint("put the token into a kubeconfig, and name that with `--kubeconfig` instead of `--kube-token`"));
     }
-    if connection.insecure_skip_tls_verify { Ok(()) } else { nothing_swallowed(&[], environment) }
+    Ok(())
+}
+
+/// Refuses words that are not those that were typed, or were read by Helm in
+/// another way than they are here.
+///
+/// # Errors
+/// Wrong usage, with the spelling that works.
+pub fn as_typed(words: &[String], connection: &Connection, environment: &Environment) -> Result<(), Failure> {
+    nothing_swallowed(words, environment)?;
+    not_misread(words, connection, environment)
 }
 
 /// Refuses Helm's flag for servers with any certificate. Helm takes the word
@@ -61,10 +71,7 @@ pub fn nothing_swallowed(words: &[String], environment: &Environment) -> Result<
 /// Refuses words in which Helm read a namespace that nobody meant: it looks for
 /// `-n` among the letters of `-ojson` too, and takes what follows for its
 /// value. A separate `-n NAMESPACE` comes after that and counts.
-///
-/// # Errors
-/// Wrong usage, with the spelling that works.
-pub fn misread(words: &[String], connection: &Connection, environment: &Environment) -> Result<(), Failure> {
+fn not_misread(words: &[String], connection: &Connection, environment: &Environment) -> Result<(), Failure> {
     let Some(namespace) = said(environment, "HELM_NAMESPACE").filter(|_| connection.namespace.is_none()) else {
         return Ok(());
     };
@@ -75,12 +82,9 @@ pub fn misread(words: &[String], connection: &Connection, environment: &Environm
         // is not the name of a namespace.
         if taken == namespace || !is_label(&namespace) {
             let apart = |word: &str| format!("{} {}", &word[..2], &word[2..]);
-            return Err(Failure::usage(format!(
-                "Helm reads `{word}` as `-n` too, with `{}`",
-                crate::error::plain(&namespace)
-            ))
-            .because("that would be the namespace")
-            .hint(format!("write `{}` instead", apart(word))));
+            let namespace = crate::error::plain(&namespace);
+            let message = format!("Helm takes `{namespace}` for the namespace: it reads `{word}` as `-n` too");
+            return Err(Failure::usage(message).hint(format!("write `{}` instead", apart(word))));
         }
     }
     Ok(())
@@ -110,7 +114,7 @@ mod tests {
     fn told(words: &str, namespace: &str) -> Result<(), String> {
         let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
         let environment = called(&[("HELM_NAMESPACE", namespace)]);
-        misread(&words, &Connection::default(), &environment)
+        as_typed(&words, &Connection::default(), &environment)
             .map_err(|failure| format!("{}; {}", failure.message, failure.hint.unwrap_or_default()))
     }
 
@@ -128,7 +132,7 @@ mod tests {
         }
         assert_eq!(
             told("scale -ojson rel", "rel").unwrap_err(),
-            "Helm reads `-ojson` as `-n` too, with `rel`; write `-o json` instead"
+            "Helm takes `rel` for the namespace: it reads `-ojson` as `-n` too; write `-o json` instead"
         );
     }
 
@@ -148,8 +152,8 @@ mod tests {
         }
         let words = ["-ojson".to_owned(), "rel".to_owned()];
         let connection = Connection { namespace: Some("prod".into()), ..Connection::default() };
-        assert!(misread(&words, &connection, &called(&[("HELM_NAMESPACE", "rel")])).is_ok());
-        assert!(misread(&words, &Connection::default(), &Environment::default()).is_ok());
+        assert!(as_typed(&words, &connection, &called(&[("HELM_NAMESPACE", "rel")])).is_ok());
+        assert!(as_typed(&words, &Connection::default(), &Environment::default()).is_ok());
     }
 
     #[test]
@@ -159,13 +163,21 @@ mod tests {
         };
         let plain = Connection::default();
         let context = Connection { context: Some("blue".into()), ..Connection::default() };
-        let insecure = Connection { insecure_skip_tls_verify: true, ..Connection::default() };
         assert!(refused(&context, &[]).unwrap_err().contains("--kube-context"));
         assert!(refused(&plain, &[("HELM_KUBETOKEN", "do-not-show")]).unwrap_err().contains("--kubeconfig"));
-        let swallowing = [("HELM_KUBEINSECURE_SKIP_TLS_VERIFY", "true")];
-        assert!(refused(&plain, &swallowing).unwrap_err().contains("`--insecure-skip-tls-verify`"));
-        assert!(refused(&insecure, &swallowing).is_ok());
-        assert!(refused(&plain, &[("HELM_KUBEINSECURE_SKIP_TLS_VERIFY", "false"), ("HELM_KUBETOKEN", "")]).is_ok());
+        assert!(refused(&plain, &[("HELM_KUBETOKEN", "")]).is_ok());
         assert!(check(&context, &Environment::default()).is_ok());
+    }
+
+    #[test]
+    fn words_that_helm_may_have_swallowed_are_refused() {
+        let told = |words: &[&str], value: &str| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            let environment = called(&[("HELM_KUBEINSECURE_SKIP_TLS_VERIFY", value)]);
+            as_typed(&words, &Connection::default(), &environment).map_err(|failure| failure.hint.unwrap_or_default())
+        };
+        assert!(told(&["scale", "rel"], "true").unwrap_err().contains("`--insecure-skip-tls-verify`"));
+        assert_eq!(told(&["scale", "rel", "qn=3", "--insecure-skip-tls-verify"], "true"), Ok(()));
+        assert_eq!(told(&["scale", "rel", "qn=3"], "false"), Ok(()));
     }
 }
