@@ -5,6 +5,9 @@
 #![expect(clippy::disallowed_methods, reason = "tests start programs, read their environment and wait")]
 #![expect(unreachable_pub, reason = "no other crate uses this one")]
 
+#[path = "../archives/mod.rs"]
+mod archives;
+
 mod answering;
 mod evidence;
 mod memory;
@@ -44,6 +47,9 @@ mod stuck;
 
 mod interrupted;
 mod timed_out;
+
+mod called_by_helm;
+mod installed;
 
 mod completion;
 mod misbehaving_tools;
