@@ -47,10 +47,11 @@ pub fn history(target: &Target, release: &str) -> Query {
     query(target, ["history", release, "--max=1", "--output=json"])
 }
 
-/// `helm history`, as far back as Helm goes by itself.
+/// `helm history` from the first revision that is kept; by itself Helm stops at
+/// the newest 256.
 #[must_use]
 pub fn whole_history(target: &Target, release: &str) -> Query {
-    query(target, ["history", release, "--output=json"])
+    query(target, ["history", release, "--max=65536", "--output=json"])
 }
 
 /// `helm search repo`: which of the user's repositories hold this chart in

@@ -36,6 +36,8 @@ pub struct ScaleReport {
     pub steps: Vec<StepReport>,
     /// How many upgrades lead from the beginning to the goal.
     pub steps_total: usize,
+    /// What a person should know of the run, though nothing was refused for it.
+    pub cautions: Vec<String>,
     /// What was asked between steps down whether the service is available;
     /// null where nothing was.
     pub gate: Option<String>,
@@ -248,6 +250,7 @@ impl ScaleReport {
             components: Vec::new(),
             steps: Vec::new(),
             steps_total: 0,
+            cautions: Vec::new(),
             gate: None,
             proof: None,
             pods: Vec::new(),
@@ -345,14 +348,14 @@ impl ScaleReport {
         });
     }
 
-    /// What a person should know of the proof, a line each.
+    /// What a person should know of the proof and the upgrade, a line each.
     #[must_use]
     pub fn proof_notes(&self) -> Vec<String> {
         let Some(proof) = &self.proof else { return Vec::new() };
         let jobs = &proof.finished_jobs;
         let jobs =
             (!jobs.is_empty()).then(|| format!("finished Jobs are removed, nothing runs again: {}", jobs.join(", ")));
-        proof.notes.iter().cloned().chain(jobs).collect()
+        proof.notes.iter().cloned().chain(jobs).chain(self.cautions.iter().cloned()).collect()
     }
 
     /// Writes down what the last upgrade made.

@@ -3,6 +3,7 @@
 
 mod down;
 mod ending;
+mod history;
 mod proof;
 mod settle;
 
@@ -55,6 +56,8 @@ pub fn scale(
         signals,
         ui,
         goal: None,
+        places: Vec::new(),
+        revisions: None,
         source: None,
         settled: false,
         gate: None,
@@ -88,6 +91,10 @@ struct Run<'a> {
     signals: &'a Signals,
     ui: &'a Ui,
     goal: Option<Goal>,
+    /// Where the chart may be, and how many revisions there were: known once a
+    /// step is to be made.
+    places: Vec<ChartSource>,
+    revisions: Option<u64>,
     source: Option<ChartSource>,
     /// Whether other changes were made with consent; they must not come back.
     settled: bool,
@@ -176,6 +183,7 @@ impl Run<'_> {
         let order = Order::of(step, observed, &released)
             .map_err(|refusal| self.refused(&refusal, observed))?
             .numbered(self.report.steps.len() + 1, self.report.steps_total);
+        self.ask_once(observed)?;
         let history = self.history_max();
         let departure = Departure::of(step, observed, self.request.grace);
         let (source, proof, origin) = self.proven(observed, &order, history, &Self::rights_of(&departure))?;
@@ -185,6 +193,7 @@ impl Run<'_> {
         }
         self.autoscaled(&proof, step, observed)?;
         self.report.proof(&order, &proof, observed);
+        self.caution_of_history(history);
         let upgrade = order.upgrade(&observed.release, &source, history);
         if !proof.is_clean() {
             if self.request.allow_other_changes && !self.settled && self.request.extent != Extent::Planned {
@@ -319,14 +328,6 @@ impl Run<'_> {
             Some(live) => Err(self.counted_by_another(live, expected)),
             None => Ok(()),
         }
-    }
-
-    /// A run of many steps must not push the revision before it out of Helm's
-    /// history: that is where a user would go back to.
-    fn history_max(&self) -> Option<u64> {
-        let kept = self.target.helm_history();
-        let steps = u64::try_from(self.report.steps_total).unwrap_or(u64::MAX);
-        (kept > 0 && steps + 2 > kept).then_some(steps + kept)
     }
 
     fn follower(&self, observed: &Observed, components: &[ComponentRef]) -> Follower {

@@ -1,7 +1,7 @@
 //! The proof of a step: where the chart is, whether it holds, and if not, why.
 
 use super::Run;
-use crate::chart::{self, ChartSource};
+use crate::chart::ChartSource;
 use crate::decide::Step;
 use crate::error::Failure;
 use crate::objection::{self, Origin};
@@ -27,8 +27,7 @@ impl Run<'_> {
         self.ui.begin("proving that nothing else changes");
         let places = match &self.source {
             Some(source) => vec![source.clone()],
-            None => chart::find(self.exec, &self.request.chart, &release.chart)
-                .map_err(|failure| self.or_interrupted(failure))?,
+            None => self.places.clone(),
         };
         let origin = match places.len() {
             _ if self.settled => Origin::CameBack,

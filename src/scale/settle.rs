@@ -53,7 +53,7 @@ impl Run<'_> {
         for other in &listed {
             self.ui.note(&format!("  {other}"));
         }
-        for note in order.notes() {
+        for note in order.notes().into_iter().chain(self.report.cautions.clone()) {
             self.note_once(note);
         }
         self.ui.begin("helm upgrade: other changes");

@@ -26,6 +26,7 @@ mod counts_of_others;
 mod side_effects;
 
 mod autoscaled;
+mod kept_revisions;
 mod managed;
 mod release_state;
 
