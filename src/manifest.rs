@@ -43,12 +43,46 @@ impl ObjectId {
         })
     }
 
+    /// Whether its kind is one of the API itself, which Helm has a Go type for.
+    /// What another one means only its definition knows.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        BUILT_IN.contains(&self.group.as_str())
+    }
+
     /// Whether its pods restart when its pod template changes.
     #[must_use]
     pub fn is_workload(&self) -> bool {
         matches!(self.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet")
     }
 }
+
+/// The groups of the API itself (client-go 0.37). Definitions of custom
+/// resources and of aggregated APIs are not among them.
+const BUILT_IN: [&str; 22] = [
+    "",
+    "admissionregistration.k8s.io",
+    "apps",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+    "events.k8s.io",
+    "extensions",
+    "flowcontrol.apiserver.k8s.io",
+    "internal.apiserver.k8s.io",
+    "networking.k8s.io",
+    "node.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "resource.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+    "storagemigration.k8s.io",
+];
 
 /// A rendered object: parsed, and as the text that kubectl can be given.
 #[derive(Debug, Clone, PartialEq)]

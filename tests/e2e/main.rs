@@ -11,6 +11,7 @@ mod archives;
 mod answering;
 mod evidence;
 mod memory;
+mod own_charts;
 mod pod_lives;
 mod said;
 mod sandbox;
@@ -23,6 +24,7 @@ mod unchanged;
 
 mod changed_by_hand;
 mod counts_of_others;
+mod lists;
 mod side_effects;
 
 mod autoscaled;
