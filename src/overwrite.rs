@@ -37,22 +37,19 @@ fn within(kind: &str, field: &str, rendered: &Value, live: &Value) -> bool {
             Some(live) => within(kind, key, value, live),
             None => is_empty(value),
         }),
-        (Value::Array(rendered), Value::Array(live)) if !rendered.is_empty() => match merged(kind, field, rendered, live)
-        {
+        (Value::Array(rendered), Value::Array(live)) if !rendered.is_empty() => {
+            let Some((_, places)) = merged(kind, field, rendered, live) else {
+                let same = |(item, live): (&Value, &Value)| within(kind, "", item, live);
+                return rendered.len() == live.len() && rendered.iter().zip(live).all(same);
+            };
             // Injected sidecars and variables stand between ours, whose order is
             // that of the render: another order is another pod template.
-            Some((_, places)) => {
-                let in_order = places.windows(2).all(|pair| pair[0] < pair[1]);
-                let same = |(item, place): (&Value, &Option<usize>)| {
-                    place.and_then(|at| live.get(at)).is_some_and(|live| within(kind, "", item, live))
-                };
-                in_order && rendered.iter().zip(&places).all(same)
-            }
-            None => {
-                let same = |(item, live): (&Value, &Value)| within(kind, "", item, live);
-                rendered.len() == live.len() && rendered.iter().zip(live).all(same)
-            }
-        },
+            let in_order = places.windows(2).all(|pair| pair[0] < pair[1]);
+            let same = |(item, place): (&Value, &Option<usize>)| {
+                place.and_then(|at| live.get(at)).is_some_and(|live| within(kind, "", item, live))
+            };
+            in_order && rendered.iter().zip(&places).all(same)
+        }
         (Value::Array(_), Value::Array(live)) => live.is_empty(),
         (Value::Null, live) => is_empty(live),
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),

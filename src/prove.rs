@@ -46,6 +46,23 @@ impl Proof {
         self.against_release.is_empty() && self.against_cluster.is_empty()
     }
 
+    /// What the user has to be allowed besides, if all of it is to be made.
+    #[must_use]
+    pub fn needs(&self) -> Vec<Right> {
+        let right = |other: &Difference| {
+            let verb = match other.change {
+                Change::Created => "create",
+                Change::Removed => "delete",
+                Change::Field { .. } => "patch",
+            };
+            rights::on(verb, &other.object)
+        };
+        let mut needs: Vec<Right> = self.others().iter().filter_map(right).collect();
+        needs.sort();
+        needs.dedup();
+        needs
+    }
+
     /// Everything else that the upgrade would change.
     #[must_use]
     pub fn others(&self) -> Vec<Difference> {
@@ -85,17 +102,23 @@ pub fn prove(
     let (rendered, live) = (rendered?, live?);
 
     set_at_all(&rendered, permitted, upgrade)?;
-    let mut finished_jobs = Vec::new();
+    let mut finished: Vec<ObjectId> = Vec::new();
     let mut against_release = manifest::difference(&released, &rendered);
     against_release.retain(|difference| {
         let gone_job = difference.change == Change::Removed && difference.object.kind == "Job";
         let live = live.get(&ObjectId { namespace: None, ..difference.object.clone() });
         if gone_job && live.is_none_or(is_finished) {
-            finished_jobs.push(difference.object.name.clone());
+            finished.push(difference.object.clone());
             return false;
         }
         !is_permitted(difference, permitted)
     });
+    // Whoever may not delete a Job fails, or keeps it while the release forgets it.
+    let deleted = finished.first().and_then(|job| rights::on("delete", job));
+    let stays = rendered.keys().find(|id| id.kind == "Job" && observed.release.apply == Apply::ServerSide);
+    let patched = stays.and_then(|job| rights::on("patch", job));
+    rights::check(exec, target, &deleted.into_iter().chain(patched).collect::<Vec<_>>())?;
+    let finished_jobs = finished.into_iter().map(|job| job.name).collect();
     let mut against_cluster = overwritten(exec, target, observed.release.apply, &rendered, &live, permitted)?;
     against_cluster.retain(|difference| !against_release.iter().any(|known| same_place(known, difference)));
     let moved = live.iter().find_map(|(id, object)| moved_since(observed, id, object));

@@ -17,6 +17,7 @@ use crate::objection::{self, Origin};
 use crate::observe::{Observed, read_workloads};
 use crate::order::Order;
 use crate::prove::{self, Proof};
+use crate::rights;
 
 /// How often the workloads that restart are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -42,6 +43,7 @@ impl Run<'_> {
         if let Some(what) = own.moved {
             return self.begin_anew(what);
         }
+        rights::check(self.exec, self.target, &own.needs())?;
         let listed = proof.others();
         if let Some(new) = own.others().iter().find(|other| !is_listed(&listed, other)) {
             return Err(Failure::new("side-effects", "what else would change is not what it was a moment ago")

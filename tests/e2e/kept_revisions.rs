@@ -17,17 +17,18 @@ fn no_revision_is_lost_to_a_scale(helm: Helm) {
     // A pipeline that keeps more than helm does by itself.
     for release in ["plain", "rel"] {
         sandbox.install(release, NEWEST, "");
-        for _ in 2..=12 {
+        for _ in 2..=5 {
             upgrade(release, &["--history-max=50"]);
         }
         assert_eq!(oldest(&sandbox, release), 1);
     }
-    upgrade("plain", &["--set", "queryNode.replicas=2"]);
+    upgrade("plain", &["--set", "queryNode.replicas=2", "--history-max=3"]);
     assert_eq!(oldest(&sandbox, "plain"), 4, "plain helm drops none");
 
-    let planned = sandbox.scale("rel querynode=2 --dry-run");
-    assert!(planned.exits(0).stdout.contains("\n  helm keeps 10 revisions and there are 12: "), "{planned}");
-    let said = sandbox.scale("rel querynode=2");
+    let scale = |words: &str| sandbox.milvus(&format!("scale rel {words}")).env("HELM_MAX_HISTORY", "3").end();
+    let planned = scale("querynode=2 --dry-run");
+    assert!(planned.exits(0).stdout.contains("\n  helm keeps 3 revisions and there are 5: "), "{planned}");
+    let said = scale("querynode=2");
     assert_eq!(oldest(&sandbox, "rel"), 1, "{said}");
     insta::allow_duplicates! {
         insta::assert_snapshot!(said, @"
@@ -37,14 +38,14 @@ fn no_revision_is_lost_to_a_scale(helm: Helm) {
         rel-milvus-querynode-POD   1/1     Running   0   TIME
         rel-milvus-querynode-POD   1/1     Running   0   TIME
 
-        release `rel` in namespace `NAMESPACE`: queryNode 1 to 2, 2 pods ready; verified (revision 13)
+        release `rel` in namespace `NAMESPACE`: queryNode 1 to 2, 2 pods ready; verified (revision 6)
         ----- stderr
-        release `rel` in namespace `NAMESPACE`: revision 12, chart milvus-5.0.19 (milvus/milvus)
+        release `rel` in namespace `NAMESPACE`: revision 5, chart milvus-5.0.19 (milvus/milvus)
         [1/1] queryNode 1 to 2
-          helm keeps 10 revisions and there are 12: this run keeps all (`--history-max=13`), your next `helm upgrade` drops the oldest
+          helm keeps 3 revisions and there are 5: this run keeps all (`--history-max=6`), your next `helm upgrade` drops the oldest
         ");
     }
-    let document = sandbox.scale("rel querynode=3 -o json").json();
+    let document = scale("querynode=3 -o json").json();
     assert_eq!(document["cautions"].as_array().unwrap().len(), 1, "{document}");
 }
 

@@ -17,7 +17,8 @@ with_each_helm!(
 fn variables_in_another_order_restart_no_pods_unasked(helm: Helm) {
     let Some(sandbox) = Sandbox::with(helm) else { return };
     for release in ["plain", "rel"] {
-        let set = "proxy.extraEnv[0].name=A,proxy.extraEnv[0].value=a,proxy.extraEnv[1].name=B,proxy.extraEnv[1].value=b";
+        let set =
+            "proxy.extraEnv[0].name=A,proxy.extraEnv[0].value=a,proxy.extraEnv[1].name=B,proxy.extraEnv[1].value=b";
         sandbox.install(release, NEWEST, set);
         let proxy = format!("deployment/{release}-milvus-proxy");
         sandbox.kubectl(&["set", "env", &proxy, "A-"]);
