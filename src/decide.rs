@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::autoscaler::Autoscaler;
 use crate::component::{ComponentRef, Role};
 use crate::handover;
 use crate::milvus::Version;
@@ -447,6 +448,20 @@ pub fn kept(step: &Step, observed: &Observed) -> Result<Vec<Kept>, Refusal> {
         kept.push(Kept { component, count, declared, by });
     }
     Ok(kept)
+}
+
+/// Whether the count of a component of this step belongs to an autoscaler.
+///
+/// # Errors
+/// `autoscaled`.
+pub fn autoscaled(step: &Step, observed: &Observed, autoscalers: &[Autoscaler]) -> Result<(), Refusal> {
+    for CountChange { component, .. } in &step.changes {
+        let mine = |name: &str| observed.declared.iter().any(|d| d.component == *component && d.name == name);
+        if let Some(autoscaler) = autoscalers.iter().find(|autoscaler| mine(&autoscaler.deployment)) {
+            return Err(Refusal::Autoscaled { component, autoscaler: autoscaler.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// The Deployments whose count an upgrade of this step may set, and to what.

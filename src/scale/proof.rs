@@ -2,14 +2,13 @@
 
 use super::Run;
 use crate::chart::ChartSource;
-use crate::decide::Step;
+use crate::decide::{self, Step};
 use crate::error::Failure;
 use crate::objection::{self, Origin};
 use crate::observe::Observed;
 use crate::order::Order;
 use crate::prove::{self, Proof};
 use crate::reading::Reading;
-use crate::refusal::Refusal;
 use crate::request::Extent;
 use crate::rights::Right;
 
@@ -85,14 +84,7 @@ impl Run<'_> {
                 return Ok(());
             }
         };
-        for change in &step.changes {
-            let mine = |name: &str| observed.declared.iter().any(|d| d.component == change.component && d.name == name);
-            if let Some(autoscaler) = autoscalers.iter().find(|autoscaler| mine(&autoscaler.deployment)) {
-                let refusal = Refusal::Autoscaled { component: change.component, autoscaler: autoscaler.clone() };
-                return Err(self.refused(&refusal, observed));
-            }
-        }
-        Ok(())
+        decide::autoscaled(step, observed, autoscalers).map_err(|refusal| self.refused(&refusal, observed))
     }
 
     /// Why the proof does not hold, with the list of what else would change.
