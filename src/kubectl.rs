@@ -72,6 +72,21 @@ pub fn watch_pods(target: &Target, selector: &Selector, from: &str) -> Query {
     raw(target, "api/v1", "pods", selector, &options)
 }
 
+/// A watch on all pods of the namespace, from now on: those that are there come
+/// first.
+#[must_use]
+pub fn watch_all_pods(target: &Target) -> Query {
+    raw(target, "api/v1", "pods", &everything(), &WATCH)
+}
+
+/// A watch on all Deployments of the namespace, likewise.
+#[must_use]
+pub fn watch_deployments(target: &Target) -> Query {
+    raw(target, "apis/apps/v1", "deployments", &everything(), &WATCH)
+}
+
+const WATCH: [(&str, &str); 2] = [("watch", "1"), ("allowWatchBookmarks", "true")];
+
 /// The pods as a user would look at them.
 #[must_use]
 pub fn get_pods(target: &Target, selector: &Selector) -> Query {

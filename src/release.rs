@@ -25,6 +25,8 @@ pub enum Apply {
     ClientSide,
     /// Server-side apply: a release that Helm 4 installed, under Helm 4.
     ServerSide,
+    /// Not read: who only looks need not know.
+    Unread,
 }
 
 /// A chart's name and exact version.

@@ -200,6 +200,20 @@ impl Target {
         }
     }
 
+    /// The same cluster, in another namespace.
+    #[must_use]
+    pub fn within(&self, namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), ..self.clone() }
+    }
+
+    /// Flags for a call of helm about all namespaces.
+    #[must_use]
+    pub fn helm_flags_everywhere(&self) -> Vec<String> {
+        let mut flags = vec!["--all-namespaces".to_owned()];
+        flags.extend(self.helm.iter().cloned());
+        flags
+    }
+
     /// The resource that holds Helm's releases, where it is one of the cluster's.
     #[must_use]
     pub fn helm_storage(&self) -> Option<&'static str> {
