@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::decide::Pace;
@@ -40,6 +41,13 @@ pub enum Command {
     /// first and in one upgrade; what shrinks follows, one pod per step. It comes
     /// back when the pods are Ready and none is terminating, or says why not.
     Scale(Scale),
+    /// Show what is running, whether it is as declared, and what can be scaled
+    ///
+    /// One screen for a release: revision and last change, a row for each
+    /// component (the release's count, the live count, Ready pods, autoscaler, who
+    /// else changed the count, whether `scale` would refuse), what Milvus depends
+    /// on, and the pods that are not well with the reason. Reads only.
+    Status(Status),
     /// Print the file that lets kubectl complete `kubectl milvus`
     ///
     /// kubectl asks the program `kubectl_complete-milvus` of your PATH, for
@@ -120,6 +128,25 @@ pub struct Scale {
     /// Let a component go to 0
     #[arg(long)]
     pub allow_zero: bool,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// The release; without it, every Milvus release of the namespace
+    #[arg(value_name = "RELEASE", conflicts_with = "all_namespaces")]
+    pub release: Option<String>,
+
+    /// Every Milvus release of the cluster
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+
+    /// Go on, and show every change; Ctrl-C ends it
+    ///
+    /// On a terminal the screen is drawn anew. Elsewhere a line tells each
+    /// change; with `-o json` a document in one line does.
+    #[arg(short, long)]
+    pub watch: bool,
 }
 
 /// Which cluster: kubectl's flags. `-h` shows the usual ones, `--help` all that
@@ -240,7 +267,7 @@ impl From<&Connection> for crate::target::Connection {
 #[command(next_help_heading = "Output")]
 pub struct Printing {
     /// What to print on standard output
-    #[arg(short, long, global = true, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    #[arg(short, long, global = true, value_parser = formats(&["text", "json"]), default_value = "text", value_name = "FORMAT")]
     pub output: Output,
     /// Print the result and errors only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
@@ -254,12 +281,26 @@ pub struct Printing {
 }
 
 /// What standard output carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
     /// For people.
     Text,
+    /// For people, with more columns; `status` alone has it.
+    Wide,
     /// One JSON document.
     Json,
+}
+
+/// What a command can print.
+/// The formats of `status`; other commands have no wide one.
+const WIDE: [&str; 3] = ["text", "wide", "json"];
+
+fn formats(names: &'static [&'static str]) -> impl TypedValueParser<Value = Output> {
+    PossibleValuesParser::new(names).map(|name| match name.as_str() {
+        "json" => Output::Json,
+        "wide" => Output::Wide,
+        _ => Output::Text,
+    })
 }
 
 /// What is asked at the gate.
@@ -299,6 +340,26 @@ fn pace(text: &str) -> Result<Pace, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::FromArgMatches;
+
+    #[test]
+    fn wide_is_a_format_of_status_alone() {
+        let output = |words: &str| {
+            let words = ["kubectl-milvus"].into_iter().chain(words.split_whitespace());
+            let matches = command("kubectl milvus").try_get_matches_from(words).map_err(|error| error.to_string())?;
+            Arguments::from_arg_matches(&matches).map(|read| read.printing.output).map_err(|error| error.to_string())
+        };
+        assert_eq!(output("status -o wide"), Ok(Output::Wide));
+        assert_eq!(output("status"), Ok(Output::Text));
+        assert_eq!(output("-o json status"), Ok(Output::Json));
+        assert_eq!(output("status -o json"), Ok(Output::Json));
+        assert_eq!(output("scale qn=1 -o json"), Ok(Output::Json));
+        let refused = output("scale qn=1 -o wide").unwrap_err();
+        assert!(
+            refused.contains("invalid value 'wide'") && refused.contains("[possible values: text, json]"),
+            "{refused}"
+        );
+    }
 
     #[test]
     fn durations_are_read_as_kubectl_users_write_them() {

@@ -15,6 +15,8 @@ pub enum Exit {
     Usage,
     /// This run changed something and the goal is not verified.
     Unverified,
+    /// What was looked at is not as it was declared.
+    NotAsDeclared,
     /// Ended by SIGINT.
     Interrupted,
     /// Ended by SIGTERM or SIGHUP.
@@ -29,7 +31,7 @@ impl Exit {
             Self::Done => 0,
             Self::Unchanged => 1,
             Self::Usage => 2,
-            Self::Unverified => 3,
+            Self::Unverified | Self::NotAsDeclared => 3,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }

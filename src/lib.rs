@@ -38,6 +38,7 @@ pub mod verdict;
 pub mod verify;
 
 pub mod scale;
+pub mod status;
 
 pub mod complete;
 
@@ -61,7 +62,7 @@ use jiff::Timestamp;
 use crate::cli::{Arguments, Command, Output, Printing};
 use crate::error::{Exit, Failure};
 use crate::exec::Exec;
-use crate::request::ScaleRequest;
+use crate::request::{ScaleRequest, StatusRequest};
 use crate::signals::Signals;
 use crate::target::{Connection, Environment, Target};
 use crate::ui::{Ui, Verbosity};
@@ -96,6 +97,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     let ended = match &arguments.command {
         Command::Scale(scale) => target::as_typed(&words, &connection, environment)
             .and_then(|()| run_scale(scale, &connection, arguments.printing.output, environment, &ui)),
+        Command::Status(status) => target::as_typed(&words, &connection, environment)
+            .and_then(|()| run_status(status, &connection, arguments.printing.output, environment, &ui)),
         Command::Completion => {
             ui.result(complete::SHIM);
             ui.note(&complete::advice(environment));
@@ -120,8 +123,7 @@ fn run_scale(
     ui: &Arc<Ui>,
 ) -> Result<Exit, Failure> {
     let request = ScaleRequest::check(arguments)?;
-    let signals = Signals::listen()
-        .map_err(|failed| Failure::new("signals", "cannot listen for signals").because(failed.to_string()))?;
+    let signals = listen()?;
     let ready = prepare(connection, environment, &signals, ui);
     let (report, failure) = match ready {
         Ok((target, exec)) => scale::scale(&request, &Arc::new(exec), &target, &signals, ui),
@@ -135,10 +137,34 @@ fn run_scale(
     match output {
         // Wrong usage is told on standard error only.
         Output::Json if exit != Exit::Usage => ui.result(&report.json()),
-        Output::Json => {}
-        Output::Text => ui.result(&report.text(Timestamp::now())),
-    }
+        Output::Json => true,
+        Output::Text | Output::Wide => ui.result(&report.text(Timestamp::now())),
+    };
     failure.map_or(Ok(exit), Err)
+}
+
+fn run_status(
+    arguments: &cli::Status,
+    connection: &Connection,
+    output: Output,
+    environment: &Environment,
+    ui: &Arc<Ui>,
+) -> Result<Exit, Failure> {
+    let request = StatusRequest::check(arguments, output)?;
+    let signals = listen()?;
+    match prepare(connection, environment, &signals, ui) {
+        Ok((target, exec)) => status::status(&request, &Arc::new(exec), &target, &signals, ui),
+        Err(failure) => {
+            if failure.exit != Exit::Usage {
+                ui.result(&status::unread(&failure, &request));
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn listen() -> Result<Signals, Failure> {
+    Signals::listen().map_err(|failed| Failure::new("signals", "cannot listen for signals").because(failed.to_string()))
 }
 
 fn prepare(

@@ -155,7 +155,7 @@ fn documents(manifest: &str) -> Vec<String> {
 /// Reads YAML as Helm and kubectl do: octal numbers of YAML 1.1 (file modes),
 /// and of a key that stands twice the last. The parser's message is dropped
 /// because it quotes the text.
-fn yaml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ()> {
+pub(crate) fn yaml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ()> {
     let mut options = serde_saphyr::Options::default();
     options.legacy_octal_numbers = true;
     options.duplicate_keys = serde_saphyr::DuplicateKeyPolicy::LastWins;

@@ -1,10 +1,11 @@
 //! What a run came to, as text or JSON. Pure: time comes in as a value.
 
-mod text;
+pub(crate) mod text;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::avoidance::Avoidance;
 use crate::decide::{Goal, Step};
 use crate::error::Failure;
 use crate::observe::Observed;
@@ -237,6 +238,19 @@ pub struct ErrorReport {
     pub hint: Option<String>,
 }
 
+impl From<&Failure> for ErrorReport {
+    fn from(failure: &Failure) -> Self {
+        let Failure { id, message, causes, hint, exit: _ } = failure.clone();
+        Self { id, message, causes, hint }
+    }
+}
+
+impl From<&'static Avoidance> for AvoidedReport {
+    fn from(known: &'static Avoidance) -> Self {
+        Self { set: format!("{}={}", known.key, known.value), effect: known.effect, lift: known.lift }
+    }
+}
+
 impl ScaleReport {
     /// A report about which nothing is known yet but where it happens.
     #[must_use]
@@ -332,15 +346,7 @@ impl ScaleReport {
                     when: kept.by.as_ref().and_then(|by| by.when.clone()),
                 })
                 .collect(),
-            avoided: order
-                .avoided
-                .iter()
-                .map(|known| AvoidedReport {
-                    set: format!("{}={}", known.key, known.value),
-                    effect: known.effect,
-                    lift: known.lift,
-                })
-                .collect(),
+            avoided: order.avoided.iter().map(|known| (*known).into()).collect(),
             finished_jobs: proof.finished_jobs.clone(),
             autoscalers_read: matches!(proof.autoscalers, Reading::Known(_)),
             other_changes: proof.others().iter().map(ToString::to_string).collect(),
@@ -408,12 +414,7 @@ impl ScaleReport {
     /// Writes down a failure and its exit code.
     pub fn failed(&mut self, failure: &Failure) {
         self.exit_code = failure.exit.code();
-        self.error = Some(ErrorReport {
-            id: failure.id,
-            message: failure.message.clone(),
-            causes: failure.causes.clone(),
-            hint: failure.hint.clone(),
-        });
+        self.error = Some(failure.into());
     }
 
     /// The document of `-o json`.

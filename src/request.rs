@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use crate::chart::ChartWish;
-use crate::cli::{self, GateSources};
+use crate::cli::{self, GateSources, Output};
 use crate::component;
 use crate::decide::{Asked, Count, Pace};
 use crate::error::Failure;
 use crate::gate::Sources;
 use crate::handover::Grace;
 use crate::observe::ReleaseWish;
+use crate::status::Format;
+use crate::status::text::Width;
 
 /// A checked `scale`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,6 +158,49 @@ impl ScaleRequest {
     }
 }
 
+/// A checked `status`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusRequest {
+    /// Which releases.
+    pub which: Which,
+    /// Whether to go on after the first look.
+    pub watch: bool,
+    /// What is printed.
+    pub format: Format,
+}
+
+/// The releases that a `status` is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// The one of this name.
+    Named(String),
+    /// Every one of the namespace.
+    Namespace,
+    /// Every one of the cluster.
+    Everywhere,
+}
+
+impl StatusRequest {
+    /// Checks the arguments of `status`.
+    ///
+    /// # Errors
+    /// Wrong usage: the word is not the name of a release.
+    pub fn check(arguments: &cli::Status, output: Output) -> Result<Self, Failure> {
+        let cli::Status { release, all_namespaces, watch } = arguments;
+        let which = match release {
+            Some(name) => Which::Named(release_name(name)?),
+            None if *all_namespaces => Which::Everywhere,
+            None => Which::Namespace,
+        };
+        let format = match output {
+            Output::Text => Format::Text(Width::Normal),
+            Output::Wide => Format::Text(Width::Wide),
+            Output::Json => Format::Json,
+        };
+        Ok(Self { which, watch: *watch, format })
+    }
+}
+
 /// A name that Helm takes for a release: so it can be no flag, and nothing that
 /// a selector or a path would read otherwise.
 fn release_name(word: &str) -> Result<String, Failure> {
@@ -247,6 +292,22 @@ mod tests {
         assert!(check("one two qn=3").unwrap_err().contains("cannot both be the release"));
         assert!(check("rel").unwrap_err().contains("nothing to scale"));
         assert!(check("rel =3").unwrap_err().contains("names no component"));
+    }
+
+    #[test]
+    fn a_status_is_about_one_release_a_namespace_or_all() {
+        let which = |words: &str| {
+            let arguments = ["kubectl-milvus", "status"].into_iter().chain(words.split_whitespace());
+            let parsed = cli::Arguments::try_parse_from(arguments).map_err(|failed| failed.to_string())?;
+            let cli::Command::Status(status) = parsed.command else { panic!("another command") };
+            StatusRequest::check(&status, Output::Text).map(|request| request.which).map_err(|f| f.message)
+        };
+        assert_eq!(which("rel"), Ok(Which::Named("rel".into())));
+        assert_eq!(which(""), Ok(Which::Namespace));
+        assert_eq!(which("-A"), Ok(Which::Everywhere));
+        assert!(which("rel -A").unwrap_err().contains("cannot be used with"));
+        assert!(which("rel/x").unwrap_err().contains("is not the name of a release"));
+        assert!(which("one two").is_err());
     }
 
     #[test]

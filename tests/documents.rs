@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kubectl_milvus::report::ScaleReport;
+use kubectl_milvus::status::report::StatusReport;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -39,13 +40,17 @@ fn every_refusal_has_a_section_and_every_section_a_refusal() {
 /// `UPDATE_SCHEMA=1 cargo test --test documents` writes it anew.
 #[test]
 fn the_schema_is_that_of_the_report() {
-    let file = Path::new(ROOT).join("docs/schema/scale.json");
-    let derived = serde_json::to_string_pretty(&schemars::schema_for!(ScaleReport)).unwrap() + "\n";
-    if env::var_os("UPDATE_SCHEMA").is_some() {
-        fs::write(&file, &derived).unwrap();
+    for (name, schema) in
+        [("scale", schemars::schema_for!(ScaleReport)), ("status", schemars::schema_for!(StatusReport))]
+    {
+        let file = Path::new(ROOT).join(format!("docs/schema/{name}.json"));
+        let derived = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if env::var_os("UPDATE_SCHEMA").is_some() {
+            fs::write(&file, &derived).unwrap();
+        }
+        let committed = fs::read_to_string(&file).unwrap();
+        assert!(committed == derived, "docs/schema/{name}.json is old: UPDATE_SCHEMA=1 cargo test --test documents");
     }
-    let committed = fs::read_to_string(&file).unwrap();
-    assert!(committed == derived, "docs/schema/scale.json is old: UPDATE_SCHEMA=1 cargo test --test documents");
 }
 
 /// The identifiers with which the program's sources refuse, tests left out.

@@ -9,7 +9,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Error};
 
-use super::Arguments;
+use super::{Arguments, WIDE, formats};
 use crate::error::{Failure, plain};
 
 /// What a help screen shows beyond the flags; one for each subcommand.
@@ -23,7 +23,7 @@ struct Screen {
     end: &'static str,
 }
 
-const SCREENS: [Screen; 3] = [
+const SCREENS: [Screen; 4] = [
     Screen {
         subcommand: "scale",
         usage: "scale [RELEASE] COMPONENT=COUNT... [OPTIONS]",
@@ -34,6 +34,17 @@ const SCREENS: [Screen; 3] = [
             ("What would be done, with the proof and the exact command", "scale querynode=3 --dry-run"),
         ],
         end: EXIT_CODES,
+    },
+    Screen {
+        subcommand: "status",
+        usage: "status [RELEASE] [OPTIONS]",
+        examples: &[
+            ("The Milvus releases of the namespace", "status"),
+            ("One release, with Deployments, images and nodes", "status my-release -o wide"),
+            ("Until Ctrl-C, every change", "status my-release --watch"),
+            ("Of all namespaces", "status -A"),
+        ],
+        end: STATUS_EXIT_CODES,
     },
     Screen {
         subcommand: "completion",
@@ -60,6 +71,12 @@ const EXIT_CODES: &str = "  0         done and verified (with --no-wait: applied
   3         something was changed, and the goal is not verified
   130, 143  interrupted by Ctrl-C; by SIGTERM or a closed terminal";
 
+const STATUS_EXIT_CODES: &str = "  0         all is as declared
+  1         it cannot be read, or not all of it
+  2         wrong usage
+  3         something is not as declared
+  130, 143  interrupted by Ctrl-C; by SIGTERM or a closed terminal";
+
 const HEADING: Style = Style::new().bold();
 const LITERAL: Style = AnsiColor::Cyan.on_default();
 const STYLES: Styles = Styles::styled().header(HEADING).usage(HEADING).literal(LITERAL).placeholder(Style::new());
@@ -76,8 +93,14 @@ pub fn command(name: &str) -> clap::Command {
         .override_usage(format!("{name} COMMAND [OPTIONS]"))
         .before_help(examples(name, &FIRST))
         .after_help(format!("`{name} COMMAND --help` shows the flags of a command, and what they mean."));
+    let output = root.get_arguments().find(|argument| argument.get_id() == "output").cloned();
     SCREENS.iter().fold(root, |root, screen| {
         root.mut_subcommand(screen.subcommand, |subcommand| {
+            let subcommand = match screen.subcommand {
+                // The argument that all commands have, with one more format.
+                "status" => subcommand.args(output.clone().map(|output| output.value_parser(formats(&WIDE)))),
+                _ => subcommand,
+            };
             let subcommand = subcommand
                 .help_template(TEMPLATE)
                 .override_usage(format!("{name} {}", screen.usage))
