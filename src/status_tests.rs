@@ -280,8 +280,8 @@ fn counts_set_by_others_and_a_deployment_that_is_gone() {
     Milvus:     v2.6.15 and v2.6.14 (cdc)
 
     COMPONENT        RELEASE   LIVE     READY   RESTARTS   AUTOSCALER   DRIFT                        SCALE
-    proxy            1         3        3/3     0          <none>       +2 by kubectl                yes
-    queryNode        3         1        1/1     0          <none>       -2 by kubectl-edit 60m ago   yes
+    proxy            1         3        3/3     0          <none>       +2 by kubectl                drift
+    queryNode        3         1        1/1     0          <none>       -2 by kubectl-edit 60m ago   drift
     dataNode         1         <none>   0       0          <none>       <none>                       drift
     mixCoordinator   1         1        1/1     0          <none>       <none>                       coordinator
     cdc              1         1        1/1     0          <none>       <none>                       component-fixed
@@ -298,6 +298,7 @@ fn counts_set_by_others_and_a_deployment_that_is_gone() {
       cdc: image `milvusdb/milvus:v2.6.14` in the cluster, `milvusdb/milvus:v2.6.15` in the release
 
     Scale refuses:
+      an upgrade of release `rel` in namespace `ns` would overwrite what was changed in the cluster by hand (drift): Deployment `rel-milvus-cdc` `.spec.template.spec.containers[cdc].image` from `milvusdb/milvus:v2.6.14` to `milvusdb/milvus:v2.6.15`: its pods restart
       Deployment `rel-milvus-datanode` of `dataNode` of release `rel` in namespace `ns` is not in the cluster (drift): an upgrade would create it anew
     exit 3
     ");

@@ -70,11 +70,11 @@ pub fn read_record(output: &mut dyn BufRead) -> Result<Record, String> {
         }
     };
     while next()? != BEGINNING {}
-    let name = next()?;
+    let name = plain(&next()?);
     let revision = next()?.parse().map_err(|_| "its revision is not a number".to_owned())?;
-    let status = Status::from(next()?.as_str());
+    let status = Status::from(plain(&next()?).as_str());
     let updated = plain(&next()?);
-    let chart = ChartVersion { name: next()?, version: next()? };
+    let chart = ChartVersion { name: plain(&next()?), version: plain(&next()?) };
     let mut standby = Vec::new();
     for coordinator in coordinators() {
         let line = next()?;

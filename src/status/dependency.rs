@@ -25,7 +25,7 @@ pub fn dependencies(objects: &Objects, release: &str, pods: Option<&[Pod]>) -> V
             Role::Other => known.kind.as_deref() == Some(part.kind),
             role => known.role == role,
         };
-        let report = PartReport { workload: part.name.to_owned(), declared: part.declared, ready };
+        let report = PartReport { workload: plain(part.name), declared: part.declared, ready };
         if let Some(known) = found.iter_mut().find(same) {
             known.declared = known.declared.map(|sum| sum + part.declared);
             known.ready = known.ready.zip(ready).map(|(sum, ready)| sum + ready);
@@ -33,12 +33,12 @@ pub fn dependencies(objects: &Objects, release: &str, pods: Option<&[Pod]>) -> V
             known.parts.push(report);
             // Kafka comes with a ZooKeeper of its own.
             if known.kind.as_deref() == Some("zookeeper") {
-                known.kind = Some(part.kind.to_owned());
+                known.kind = Some(plain(part.kind));
             }
         } else {
             found.push(DependencyStatus {
                 role: part.role,
-                kind: Some(part.kind.to_owned()),
+                kind: Some(plain(part.kind)),
                 place: Place::Release,
                 address: None,
                 declared: Some(part.declared),

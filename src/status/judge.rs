@@ -14,6 +14,7 @@ use super::seen::{Namespace, Recorded, Seen};
 use crate::autoscaler::Autoscaler;
 use crate::avoidance::AVOIDANCES;
 use crate::component::{self, ComponentRef};
+use crate::error::plain;
 use crate::manifest::{self, Objects};
 use crate::pod::Pod;
 use crate::reading::{Denied, Reading};
@@ -32,7 +33,7 @@ pub fn judge(seen: &Seen, now: Timestamp) -> ReleaseStatus {
     let objects = objects.unwrap_or_default();
     let rows = rows(seen);
     let scalable = recorded.and_then(|recorded| match &recorded.basis {
-        Ok(basis) => Scalable::of(recorded, basis, namespace).map(Ok),
+        Ok(basis) => Scalable::of(recorded, basis, namespace, &objects).map(Ok),
         Err(failure) => Some(Err(failure)),
     });
 
@@ -104,10 +105,11 @@ struct Row {
 /// The Deployments that the release declares; where its record is not known,
 /// those that say they are its.
 fn rows(seen: &Seen) -> Vec<Row> {
+    // A manifest that was never applied may have names that no object can have.
     let row = |declared: &Declared| Row {
-        name: declared.name.clone(),
+        name: plain(&declared.name),
         component: declared.component,
-        group: declared.group.clone(),
+        group: declared.group.as_deref().map(plain),
         declared: declared.replicas,
     };
     let mut rows: Vec<Row> = match seen.record.known() {
@@ -184,7 +186,7 @@ impl Row {
             ready: ready.or_else(|| live.map(|live| live.available)),
             terminating: going,
             restarts: active().map(|pods| pods.map(|pod| pod.restarts).sum()),
-            image: image.or_else(|| live.and_then(|live| live.image.as_deref().map(crate::error::plain))),
+            image: image.or_else(|| live.and_then(|live| live.image.as_deref().map(plain))),
             autoscaler: self.autoscaler(namespace).map(|autoscaler| autoscaler.name.clone()),
             drift: drifted.map(|live| DriftReport {
                 by: live.counted_by.as_ref().map(|by| by.manager.clone()),
@@ -210,7 +212,6 @@ impl Row {
         if let (Some(declared), Some(runs)) = (declared_image(objects, &self.name), &live.image)
             && declared != *runs
         {
-            let plain = crate::error::plain;
             found.push(format!(
                 "{title}: image `{}` in the cluster, `{}` in the release",
                 plain(runs),
@@ -292,7 +293,7 @@ impl From<&Autoscaler> for AutoscalerStatus {
     fn from(autoscaler: &Autoscaler) -> Self {
         Self {
             name: autoscaler.name.clone(),
-            deployment: crate::error::plain(&autoscaler.deployment),
+            deployment: plain(&autoscaler.deployment),
             min: autoscaler.min,
             now: autoscaler.now,
             max: autoscaler.max,
@@ -314,7 +315,7 @@ fn versions(rows: &[Row], namespace: &Namespace) -> Vec<VersionReport> {
             None => row.live(namespace).and_then(|live| live.image.clone()).into_iter().collect(),
         };
         for image in images {
-            let version = tag(&crate::error::plain(&image));
+            let version = tag(&plain(&image));
             let known = found.iter().position(|(known, _)| known.version == version).unwrap_or_else(|| {
                 found.push((VersionReport { version, components: Vec::new() }, 0));
                 found.len() - 1

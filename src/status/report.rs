@@ -173,8 +173,8 @@ pub struct DriftReport {
     pub when: Option<String>,
 }
 
-/// What `scale` would say before it proves a step: the proof itself, which
-/// needs the chart, is that of `scale --dry-run`.
+/// What `scale` would say. Of its proof only what was seen is known; the rest,
+/// which needs the chart, is that of `scale --dry-run`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScaleAnswer {

@@ -59,4 +59,6 @@ mod misbehaving_tools;
 mod output;
 mod terminal;
 
+mod status;
+
 mod many_pods;
