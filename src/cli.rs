@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::decide::Pace;
@@ -296,7 +296,14 @@ pub enum Output {
 const WIDE: [&str; 3] = ["text", "wide", "json"];
 
 fn formats(names: &'static [&'static str]) -> impl TypedValueParser<Value = Output> {
-    PossibleValuesParser::new(names).map(|name| match name.as_str() {
+    let named = names.iter().map(|name| {
+        PossibleValue::new(*name).help(match *name {
+            "json" => "One JSON document",
+            "wide" => "For people, with more columns",
+            _ => "For people",
+        })
+    });
+    PossibleValuesParser::new(named).map(|name| match name.as_str() {
         "json" => Output::Json,
         "wide" => Output::Wide,
         _ => Output::Text,

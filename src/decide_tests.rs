@@ -81,7 +81,12 @@ fn asked(words: &str) -> Vec<Asked> {
 }
 
 fn refused(refusal: &Refusal) -> String {
-    let failure = refusal.failure(&Place { release: "rel", namespace: "ns", hints: &Hints::new("ns", false), said: String::new() });
+    let failure = refusal.failure(&Place {
+        release: "rel",
+        namespace: "ns",
+        hints: &Hints::new("ns", false),
+        said: String::new(),
+    });
     let causes = failure.causes.iter().map(|cause| format!("\nbecause {cause}"));
     let hint = failure.hint.iter().map(|hint| format!("\nhint: {hint}"));
     format!("refused: {failure}{}", causes.chain(hint).collect::<String>())

@@ -211,7 +211,7 @@ impl Gate {
     /// else became unready or restarted since the gate was last open.
     fn pods_shut(&mut self, expected: &[Expected], pods: &[Pod]) -> Option<String> {
         let leaving = || pods.iter().filter(|pod| pod.terminating && !pod.ended);
-        self.leaving_until = leaving().filter_map(|pod| gone_by(pod)).max();
+        self.leaving_until = leaving().filter_map(gone_by).max();
         for one in expected {
             let progress = judge(one, Until::Ready, pods.iter());
             if !progress.reached {

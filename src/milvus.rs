@@ -63,6 +63,9 @@ pub enum Health {
     Unwell(String),
 }
 
+/// The source that asks a proxy, which knows the collections.
+pub const OF_COLLECTIONS: &str = "availability of loaded collections";
+
 /// Every source, best first.
 pub static SOURCES: [Source; 3] = [
     Source {
@@ -73,7 +76,7 @@ pub static SOURCES: [Source; 3] = [
         judge: compliance,
     },
     Source {
-        name: "availability of loaded collections",
+        name: OF_COLLECTIONS,
         since: Version(2, 5, 0),
         asked: Asked::Proxy,
         paths: &["/api/v1/_collection/list?db_name={db}", REPLICAS],

@@ -152,8 +152,9 @@ impl Refusal {
     pub fn failure(&self, place: &Place<'_>) -> Failure {
         let Place { release, namespace, hints, said } = place;
         let at = format!("release `{release}` in namespace `{namespace}`");
-        let scale =
-            |component: ComponentRef, count: &str| hints.milvus(&format!("scale {release} {}={count}{said}", component.key));
+        let scale = |component: ComponentRef, count: &str| {
+            hints.milvus(&format!("scale {release} {}={count}{said}", component.key))
+        };
         match self {
             Self::UnknownComponent { spelling, runs } => {
                 let failure = Failure::new("unknown-component", format!("`{spelling}` is not a component of Milvus"))

@@ -154,7 +154,7 @@ impl ScaleRequest {
             Sources::None => Some("--gate=none".to_owned()),
         });
         flags.extend(zero.then(|| "--allow-zero".to_owned()));
-        flags.iter().map(|flag| format!(" {}", crate::invocation::quoted(flag))).collect()
+        flags.iter().flat_map(|flag| [" ".to_owned(), crate::invocation::quoted(flag)]).collect()
     }
 }
 

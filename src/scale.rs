@@ -62,6 +62,7 @@ pub fn scale(
         settled: false,
         gate: None,
         replicas_asked: false,
+        needs_unknown: None,
         left_behind: None,
         anew: 0,
         away_since: None,
@@ -102,6 +103,8 @@ struct Run<'a> {
     gate: Option<Gate>,
     /// Whether it was asked how many query nodes the loaded collections need.
     replicas_asked: bool,
+    /// Why that is not known, until it is said.
+    needs_unknown: Option<String>,
     /// What the last step left behind: the release's revision, and the counts
     /// of its components' Deployments.
     left_behind: Option<(u64, Vec<Expected>)>,
@@ -213,6 +216,7 @@ impl Run<'_> {
             Extent::Applied | Extent::Verified => {}
         }
         self.not_interrupted()?;
+        self.enough_for_replicas(observed)?;
         let guarded = takes_ready_pods(step, observed);
         if guarded && !self.may_leave(step, &departure, observed)? {
             // What was read is old when the gate opens: another round reads it
@@ -230,7 +234,6 @@ impl Run<'_> {
         // Begun before the upgrade, the watch sees all it does.
         let mut follower = self.follower(observed, components);
         follower.start();
-        let limit = self.limit(departure.grace.max(longest_grace(observed)));
         let proven =
             Proven { upgrade, proof: &proof, permitted: &order.permitted, accepted: &[], departure: &departure };
         let Some(revision) = self.apply(observed, &proven)? else { return Ok(None) };
@@ -238,6 +241,7 @@ impl Run<'_> {
         if self.request.extent == Extent::Applied {
             return Ok(Some(Outcome::Applied));
         }
+        let limit = self.limit(departure.grace.max(longest_grace(observed)));
         let pods = self.follow(&mut follower, expected, Until::Ready, limit)?;
         self.say_who_left(&observed.pods.items, &pods, &departure);
         if guarded {

@@ -180,7 +180,7 @@ impl World {
             name: "rel".into(),
             namespace: Arc::new(Namespace {
                 name: "ns".into(),
-                flags: " -n ns".into(),
+                hints: crate::target::Hints::new("ns", false),
                 deployments: Reading::Known(self.deployments),
                 pods: Reading::Known(self.pods),
                 autoscalers: Reading::Known(self.autoscalers),
@@ -399,6 +399,7 @@ fn pods_that_are_not_well_are_listed_with_the_reason() {
             reason: "CrashLoopBackOff".into(),
             message: "back-off 5m0s restarting failed container".into(),
             last_end: Some("Error".into()),
+            restarts: 7,
             since: None,
         }));
     });
@@ -409,6 +410,7 @@ fn pods_that_are_not_well_are_listed_with_the_reason() {
             reason: "Unschedulable".into(),
             message: "0/3 nodes are available: 3 Insufficient cpu.".into(),
             last_end: None,
+            restarts: 0,
             since: Some("2026-01-01T11:59:30Z".parse().unwrap()),
         }));
     });
@@ -419,7 +421,8 @@ fn pods_that_are_not_well_are_listed_with_the_reason() {
         pod.terminating = true;
         pod.status = "Terminating".into();
     });
-    let declined = Event { reason: "NotTriggerScaleUp".into(), message: "max node group size reached".into() };
+    let declined =
+        Event { reason: "NotTriggerScaleUp".into(), message: "max node group size reached".into(), ..Event::default() };
     world.events.insert("rel-milvus-proxy-7d9-2".into(), vec![declined]);
     let seen = world.seen();
     assert_eq!(questionable(&seen, now()), ["rel-milvus-proxy-7d9-2"]);
@@ -803,6 +806,7 @@ fn the_document_has_everything() {
             reason: "ImagePullBackOff".into(),
             message: "not found".into(),
             last_end: None,
+            restarts: 0,
             since: None,
         }));
     });

@@ -235,7 +235,7 @@ impl Follower {
     fn hopeless(&mut self, expected: &[Expected], until: Until) -> Option<End> {
         let now = Timestamp::now();
         let leaving = self.pods.values().filter(|pod| expected.iter().any(|one| one.owns(pod)));
-        if let Some(stuck) = leaving.filter_map(|pod| stuck::stays(pod, now)).next() {
+        if let Some(stuck) = leaving.filter(|pod| pod.terminating).find_map(|pod| stuck::stays(pod, now)) {
             return Some(End::Hopeless(stuck));
         }
         if self.counts_read.elapsed() >= LOOK_AT_COUNTS {
@@ -377,10 +377,8 @@ impl Drop for Follower {
 /// set it.
 #[must_use]
 pub fn overtaken<'a>(expected: &[Expected], deployments: &'a [Deployment]) -> Option<&'a Deployment> {
-    let counts = expected.iter().flat_map(|one| &one.deployments);
-    counts
-        .filter_map(|(name, count)| deployments.iter().find(|live| live.name == *name && live.wanted != *count))
-        .next()
+    let mut counts = expected.iter().flat_map(|one| &one.deployments);
+    counts.find_map(|(name, count)| deployments.iter().find(|live| live.name == *name && live.wanted != *count))
 }
 
 fn by_uid(pods: Vec<Pod>) -> BTreeMap<String, Pod> {

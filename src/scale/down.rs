@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::Run;
-use crate::component::ComponentRef;
+use crate::component::{self, ComponentRef};
 use crate::decide::{self, Aim, Goal, PerGroup, Step};
 use crate::error::Failure;
 use crate::gate::{Gate, Opened, Sources};
 use crate::handover::{self, Departure};
 use crate::kubectl;
+use crate::milvus;
 use crate::observe::{Observed, read_pods};
 use crate::pod::Pod;
 use crate::reading::Reading;
@@ -100,10 +101,6 @@ impl Run<'_> {
         departure: &Departure,
         observed: &Observed,
     ) -> Result<bool, Failure> {
-        if !self.replicas_asked && step.changes.iter().any(|change| change.component.key == "queryNode") {
-            self.replicas_asked = true;
-            self.enough_for_replicas(observed)?;
-        }
         // A hand-over that was interrupted is finished at once: once its pod has
         // gone, nothing tells the replacement from the others.
         if departure.finishes_another() {
@@ -202,6 +199,11 @@ impl Run<'_> {
 
     fn say_who_is_asked(&mut self, gate: &Gate) {
         let Some(name) = gate.name() else { return };
+        // Who is asked about collections is asked about their replicas too.
+        let said = gate.passed_over().iter().any(|why| why.starts_with(milvus::OF_COLLECTIONS));
+        if let Some(why) = self.needs_unknown.take().filter(|_| !said) {
+            self.ui.note(&format!("  how many query nodes the loaded collections need: {why}"));
+        }
         for why in gate.passed_over() {
             self.ui.note(&format!("  not asked: {why}"));
         }
@@ -257,47 +259,44 @@ impl Run<'_> {
 
     /// Fewer query nodes than a loaded collection has replicas, or than Milvus'
     /// resource groups ask for: searches would come back empty, and stay so
-    /// after going back (milvus-io/milvus 16705).
-    fn enough_for_replicas(&mut self, observed: &Observed) -> Result<(), Failure> {
-        if self.request.gate != Sources::Auto {
-            self.note_once("not asked: how many query nodes the loaded collections need".to_owned());
-            return Ok(());
-        }
+    /// after going back (milvus-io/milvus 16705). Asked once, about the goal.
+    pub(super) fn enough_for_replicas(&mut self, observed: &Observed) -> Result<(), Failure> {
         let shrinks = |c: &&ComponentReport| c.component == "queryNode" && c.to < c.from && c.to > 0;
         let Some((to, groups)) =
             self.report.components.iter().find(shrinks).map(|c| (c.to, u32::try_from(c.groups).unwrap_or(u32::MAX)))
         else {
             return Ok(());
         };
+        // Pods that never served are no loss.
+        let query_node = component::find("queryNode");
+        let serves = query_node.is_some_and(|component| has_more_than(component, PerGroup(to), observed));
+        if self.replicas_asked || !serves {
+            return Ok(());
+        }
+        self.replicas_asked = true;
+        if self.request.gate != Sources::Auto {
+            self.needs_unknown = Some("not asked".to_owned());
+            return Ok(());
+        }
         let labels: Vec<&str> = decide::running(observed).iter().map(|component| component.label).collect();
         let selector = kubectl::pods_of(&observed.release.name, &labels);
         let pods = read_pods(self.exec, self.target, &selector);
-        let asked = pods.map(|pods| self.new_gate(observed).needed_query_nodes(&pods.items));
-        let needs = match asked {
-            Ok(Reading::Known(needs)) => needs,
+        let unknown = match pods.map(|pods| self.new_gate(observed).needed_query_nodes(&pods.items)) {
+            Ok(Reading::Known(needs)) => {
+                let Some(why) = needs.beyond(to, groups) else { return Ok(()) };
+                return Err(Failure::new(
+                    "below-loaded-replicas",
+                    format!("`queryNode` of {} cannot go to {to}: {why}", self.place()),
+                )
+                .hint("load the collection with fewer replicas first, or keep as many query nodes"));
+            }
             Ok(Reading::Absent) => return Ok(()),
-            Ok(Reading::Forbidden(denied)) => {
-                self.note_once(format!(
-                    "how many query nodes the loaded collections need is not known: you may not {} `{}`",
-                    denied.verb, denied.resource
-                ));
-                return Ok(());
-            }
-            Ok(Reading::Unclear(why)) => {
-                self.note_once(format!(
-                    "how many query nodes the loaded collections need: could not tell ({})",
-                    crate::error::plain(&why)
-                ));
-                return Ok(());
-            }
-            Err(failed) => {
-                self.note_once(format!("how many query nodes the loaded collections need: could not tell ({failed})"));
-                return Ok(());
-            }
+            Ok(Reading::Forbidden(denied)) => format!("you may not {} `{}`", denied.verb, denied.resource),
+            Ok(Reading::Unclear(why)) => format!("could not tell ({})", crate::error::plain(&why)),
+            Err(failed) => format!("could not tell ({failed})"),
         };
-        let Some(why) = needs.beyond(to, groups) else { return Ok(()) };
-        Err(Failure::new("below-loaded-replicas", format!("`queryNode` of {} cannot go to {to}: {why}", self.place()))
-            .hint("load the collection with fewer replicas first, or keep as many query nodes"))
+        self.needs_unknown = Some(unknown);
+        Ok(())
     }
 }
 

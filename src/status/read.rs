@@ -206,7 +206,13 @@ fn read_namespace(exec: &Exec, target: &Target) -> Arc<Namespace> {
             observe::pages(exec, |page| kubectl::list_deployments(target, &everything, page));
         (Reading::of(list.map(|list| list.items), DEPLOYMENTS), joined(pods), joined(autoscalers))
     });
-    Arc::new(Namespace { name: target.namespace.clone(), hints: target.hints().clone(), deployments, pods, autoscalers })
+    Arc::new(Namespace {
+        name: target.namespace.clone(),
+        hints: target.hints().clone(),
+        deployments,
+        pods,
+        autoscalers,
+    })
 }
 
 fn read_release(exec: &Exec, target: &Target, name: &str) -> Result<Recorded, Failure> {

@@ -82,8 +82,8 @@ impl<'a> Scalable<'a> {
         if !makes_a_step || self.overwritten.is_empty() {
             return Ok(());
         }
-        let Place { release, flags, .. } = &self.place;
-        let command = format!("kubectl milvus scale {release} {}={to}{flags}", component.key);
+        let Place { release, hints, .. } = &self.place;
+        let command = hints.milvus(&format!("scale {release} {}={to}", component.key));
         let proof = Proof {
             against_release: Vec::new(),
             against_cluster: self.overwritten.clone(),

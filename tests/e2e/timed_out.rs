@@ -26,7 +26,7 @@ fn pods_that_never_become_ready_end_the_run_and_the_way_back_works(helm: Helm) {
 
     let hint = said.stderr.lines().last().unwrap();
     let back = hint.split('`').filter_map(|part| part.strip_prefix("kubectl milvus scale ")).next_back().unwrap();
-    sandbox.scale(&format!("{back}")).exits(0);
+    sandbox.scale(back).exits(0);
     let pods = sandbox.pods("component in (querynode, proxy)");
     assert_eq!(pods.len(), 2);
     assert!(pods.iter().all(|pod| pod.ready), "{pods:#?}");
@@ -76,7 +76,7 @@ fn a_pod_that_does_not_go_stops_the_way_down() {
     error: queryNode: 2 of 2 ready, 1 terminating after 10s, in release `rel` in namespace `NAMESPACE` (timed-out)
     caused by: pod `rel-milvus-querynode-POD` is Terminating
 
-    hint: go on with `kubectl milvus scale rel queryNode=1 -n NAMESPACE`, or back with `kubectl milvus scale rel queryNode=3 -n NAMESPACE`
+    hint: go on with `kubectl milvus scale rel queryNode=1 --grace=1s -n NAMESPACE`, or back with `kubectl milvus scale rel queryNode=3 --grace=1s -n NAMESPACE`
     ");
     assert_eq!(sandbox.revision("rel"), 2);
 
