@@ -101,6 +101,11 @@ impl ScaleRequest {
             {
                 return Err(Failure::usage(format!("`{value}` is not a value for `{flag}`")));
             }
+            if value.as_deref().is_some_and(has_credentials) {
+                // Not quoted: they would be in reports, logs and the list of processes.
+                return Err(Failure::usage(format!("the address in `{flag}` has credentials in it"))
+                    .hint("give them to helm: `helm repo add NAME URL --username ... --password-stdin`, or `helm registry login`; then `--chart NAME/milvus`"));
+            }
         }
         let extent = match (dry_run, no_wait) {
             (true, _) => Extent::Planned,
@@ -199,6 +204,12 @@ impl StatusRequest {
         };
         Ok(Self { which, watch: *watch, format })
     }
+}
+
+/// Whether an address names a user: `https://user:password@host`.
+fn has_credentials(address: &str) -> bool {
+    let authority = address.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+    authority.is_some_and(|authority| authority.contains('@'))
 }
 
 /// A name that Helm takes for a release: so it can be no flag, and nothing that
@@ -314,5 +325,14 @@ mod tests {
     fn a_chart_cannot_become_a_flag() {
         assert!(check("qn=3 --chart=--post-renderer").is_err());
         assert!(check("qn=3 --repo=").is_err());
+    }
+
+    #[test]
+    fn an_address_with_credentials_is_refused_and_not_repeated() {
+        for flag in ["--repo", "--chart"] {
+            let said = check(&format!("qn=3 {flag}=https://ci:planted@host/charts")).unwrap_err();
+            assert!(!said.contains("planted"), "{said}");
+        }
+        assert!(check("qn=3 --repo=https://host/a@b --chart=oci://host/milvus@sha256:0").is_ok());
     }
 }
