@@ -296,14 +296,14 @@ pub enum Output {
 const WIDE: [&str; 3] = ["text", "wide", "json"];
 
 fn formats(names: &'static [&'static str]) -> impl TypedValueParser<Value = Output> {
-    let named = names.iter().map(|name| {
+    let formats = names.iter().map(|name| {
         PossibleValue::new(*name).help(match *name {
             "json" => "One JSON document",
             "wide" => "For people, with more columns",
             _ => "For people",
         })
     });
-    PossibleValuesParser::new(named).map(|name| match name.as_str() {
+    PossibleValuesParser::new(formats).map(|name| match name.as_str() {
         "json" => Output::Json,
         "wide" => Output::Wide,
         _ => Output::Text,

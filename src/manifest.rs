@@ -135,6 +135,22 @@ pub fn declared(manifest: &str, release: &str) -> Result<Vec<Declared>, String> 
     Ok(found)
 }
 
+/// Whether a manifest declares a component that is really of Milvus: other
+/// programs have proxies and query nodes as well. Its name says so, or its
+/// image.
+#[must_use]
+pub fn has_milvus(manifest: &str, release: &str) -> bool {
+    let objects = objects(manifest).unwrap_or_default();
+    objects.iter().filter(|(id, _)| id.kind == "Deployment").any(|(id, object)| {
+        let template = &object.content["spec"]["template"];
+        let label = |name: &str| template["metadata"]["labels"][name].as_str();
+        let images = template["spec"]["containers"].as_array();
+        let image = |container: &Value| container["image"].as_str().is_some_and(|image| image.contains("milvus"));
+        Declared::from_labels(&id.name, release, label, None).is_some()
+            && (label("app.kubernetes.io/name") == Some("milvus") || images.is_some_and(|all| all.iter().any(image)))
+    })
+}
+
 /// The YAML documents of a manifest: a line that is `---`, or begins with it
 /// and a blank, stands between two.
 fn documents(manifest: &str) -> Vec<String> {

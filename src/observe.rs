@@ -239,6 +239,10 @@ fn not_helms(exec: &Exec, target: &Target, name: &str) -> Option<Failure> {
     without_helm(&found, target, name)
 }
 
+/// In the hint of `operator-managed` this stands for the counts of the custom
+/// resource; whoever knows what was asked for puts it there.
+pub const OPERATORS_COUNTS: &str = "\"COMPONENT\":{\"replicas\":N}";
+
 /// Milvus that is there without being a release of Helm: the Operator's, or one
 /// that Argo CD renders itself. An empty name means any.
 #[must_use]
@@ -254,7 +258,7 @@ pub fn without_helm(found: &[Deployment], target: &Target, name: &str) -> Option
             )
             .because("its counts are those of its custom resource")
             .hint(format!(
-                "kubectl patch milvus {name}{} --type=merge -p '{{\"spec\":{{\"components\":{{\"queryNode\":{{\"replicas\":3}}}}}}}}'",
+                "kubectl patch milvus {name}{} --type=merge -p '{{\"spec\":{{\"components\":{{{OPERATORS_COUNTS}}}}}}}'",
                 target.hints().kubectl()
             )),
         );
@@ -278,7 +282,7 @@ pub fn without_helm(found: &[Deployment], target: &Target, name: &str) -> Option
 #[must_use]
 pub fn not_milvus(release: &Release, manifest: &str, target: &Target) -> Failure {
     let Release { name, chart, .. } = release;
-    if manifest::declared(manifest, name).is_ok_and(|declared| !declared.is_empty()) {
+    if manifest::has_milvus(manifest, name) {
         return Failure::new(
             "not-milvus",
             format!(

@@ -132,6 +132,10 @@ pub enum Refusal {
     },
 }
 
+/// In the hint of `release-failed` this stands for the number of a revision,
+/// which a look at the history tells.
+pub const LAST_DEPLOYED: &str = "REVISION";
+
 /// Where the refused release is, for the sentence and the hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place<'a> {
@@ -230,10 +234,16 @@ impl Refusal {
                 ),
             )
             .because("an upgrade would take it back to the release's count, and this one cannot be passed along")
-            .hint(format!(
-                "say which count it is to have: `{}`",
-                scale(*component, &live.iter().max().filter(|n| **n > 0).unwrap_or(declared).to_string())
-            )),
+            .hint(match live.iter().max() {
+                Some(largest) if *largest > 0 => {
+                    format!("say which count it is to have: `{}`", scale(component, &largest.to_string()))
+                }
+                _ => format!(
+                    "say which count it is to have: `{}`, or `{} --allow-zero` if it is to stay stopped",
+                    scale(component, &declared.to_string()),
+                    scale(component, "0")
+                ),
+            }),
             Self::Autoscaled { component, autoscaler } => {
                 Failure::new("autoscaled", format!("the count of `{}` of {at} belongs to an autoscaler", component.key))
                     .because(autoscaler.to_string())
@@ -292,7 +302,7 @@ impl Refusal {
                 )
                 .because("an upgrade that reuses values takes those of the last deployed revision: this would be lost");
                 lost.iter().take(20).fold(failure, Failure::because).hint(format!(
-                    "repeat the failed upgrade with its values, or `helm rollback {release}{}` (which sets all counts back at once)",
+                    "repeat the failed upgrade with its values, or `helm rollback {release} {LAST_DEPLOYED}{}` (which sets all counts back at once)",
                     hints.helm()
                 ))
             }

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::Run;
 use crate::component::ComponentRef;
-use crate::decide;
+use crate::decide::{self, Count};
 use crate::error::{Exit, Failure, plain};
 use crate::helm;
-use crate::observe::Observed;
+use crate::observe::{OPERATORS_COUNTS, Observed};
 use crate::reading::{Denied, Reading};
-use crate::refusal::{Place, Refusal};
+use crate::refusal::{LAST_DEPLOYED, Place, Refusal};
 use crate::report::{ComponentReport, Outcome};
 use crate::signals::Interrupt;
 use crate::stuck::Stuck;
@@ -27,6 +27,7 @@ impl Run<'_> {
         match refusal {
             Refusal::NotRunning { component } => self.not_running(component, observed, failure),
             Refusal::ReleasePending { revision, .. } => self.pending(*revision, observed, failure),
+            Refusal::ReleaseFailed { .. } => self.failed(observed, failure),
             _ => failure,
         }
     }
@@ -38,6 +39,39 @@ impl Run<'_> {
             namespace: &self.target.namespace,
             hints: self.target.hints(),
             said: self.request.flags(false),
+        }
+    }
+
+    /// Milvus of the Operator, with the line that does there what was asked for.
+    pub(super) fn operators(&self, failure: Failure) -> Failure {
+        let counts = self.request.asked.iter().filter_map(|asked| {
+            let key = asked.component?.operators_key()?;
+            let count = match asked.count {
+                Count::Exactly(count) => count.to_string(),
+                Count::More(_) | Count::Fewer(_) => "N".to_owned(),
+            };
+            Some(format!("\"{key}\":{{\"replicas\":{count}}}"))
+        });
+        let counts = counts.collect::<Vec<_>>().join(",");
+        match failure.hint {
+            Some(hint) if !counts.is_empty() => {
+                Failure { hint: Some(hint.replace(OPERATORS_COUNTS, &counts)), ..failure }
+            }
+            hint => Failure { hint, ..failure },
+        }
+    }
+
+    /// Names the revision that a failed one can be rolled back to: without a
+    /// number Helm takes the one before the newest, which may have failed too.
+    fn failed(&self, observed: &Observed, failure: Failure) -> Failure {
+        let name = &observed.release.name;
+        let history = self.exec.read(&helm::whole_history(self.target, name), helm::read_whole_history);
+        let deployed = history.ok().and_then(|all| all.into_iter().rev().find(|one| one.status == "deployed"));
+        match (deployed, failure.hint) {
+            (Some(deployed), Some(hint)) => {
+                Failure { hint: Some(hint.replace(LAST_DEPLOYED, &deployed.revision.to_string())), ..failure }
+            }
+            (_, hint) => Failure { hint, ..failure },
         }
     }
 
