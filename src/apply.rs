@@ -61,6 +61,11 @@ pub fn apply(exec: &Exec, target: &Target, observed: &Observed, proven: &Proven<
         if declared && then.is_some_and(|then| then.wanted != live.wanted) {
             return Ok(Applied::Moved(format!("Deployment `{}` was set to {} meanwhile", live.name, live.wanted)));
         }
+        // Nor does the proof hold for anything else that was changed since.
+        let id = ObjectId { kind: "Deployment".into(), name: live.name.clone(), namespace: None, group: "apps".into() };
+        if declared && proven.proof.generations.get(&id).is_some_and(|then| *then != live.generation) {
+            return Ok(Applied::Moved(format!("{id} was changed meanwhile")));
+        }
     }
     // From here to the end of the upgrade nothing asks whether to go on: pods
     // that were handed over and not replaced would come back as new ones.

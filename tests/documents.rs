@@ -37,6 +37,22 @@ fn every_refusal_has_a_section_and_every_section_a_refusal() {
     assert_eq!(listed, sections, "the list at the top names others, or in another order");
 }
 
+/// Every refusal is induced in an end-to-end test, where its identifier is
+/// compared.
+#[test]
+fn every_refusal_is_shown() {
+    // No test can take from the operating system what these need.
+    let beyond = ["signals"];
+    let folder = Path::new(ROOT).join("tests/e2e");
+    let tests: String = sources(&folder).iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    let missing: Vec<String> = refusals()
+        .into_iter()
+        .filter(|id| !beyond.contains(&id.as_str()))
+        .filter(|id| !tests.contains(&format!("({id})")) && !tests.contains(&format!("\"{id}\"")))
+        .collect();
+    assert!(missing.is_empty(), "no end-to-end test shows {missing:?}");
+}
+
 /// `UPDATE_SCHEMA=1 cargo test --test documents` writes it anew.
 #[test]
 fn the_schema_is_that_of_the_report() {

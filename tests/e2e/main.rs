@@ -41,6 +41,8 @@ mod forbidden;
 mod refusals;
 mod rights;
 mod secrets;
+mod silent;
+mod unprovable;
 
 mod concurrency;
 mod gate;
