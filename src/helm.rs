@@ -3,6 +3,7 @@
 //! is said here.
 
 mod record;
+pub mod templates;
 
 use std::io::BufRead;
 

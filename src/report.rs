@@ -33,7 +33,8 @@ pub struct ScaleReport {
     pub release: Option<ReleaseReport>,
     /// The goal, a component each; empty where it was not understood.
     pub components: Vec<ComponentReport>,
-    /// The upgrades that were made, or with `--dry-run` the first that would be.
+    /// The upgrades that were made, or with `--dry-run` the first that would be,
+    /// and before it the one of other changes.
     pub steps: Vec<StepReport>,
     /// How many upgrades lead from the beginning to the goal.
     pub steps_total: usize,

@@ -23,7 +23,7 @@ use crate::gate::Gate;
 use crate::handover::Departure;
 use crate::helm;
 use crate::kubectl;
-use crate::manifest;
+use crate::manifest::{self, Difference};
 use crate::observe::{Observed, ReleaseWish, observe};
 use crate::order::Order;
 use crate::pod::Pod;
@@ -59,7 +59,7 @@ pub fn scale(
         places: Vec::new(),
         revisions: None,
         source: None,
-        settled: false,
+        settled: Vec::new(),
         gate: None,
         replicas_asked: false,
         needs_unknown: None,
@@ -97,8 +97,8 @@ struct Run<'a> {
     places: Vec<ChartSource>,
     revisions: Option<u64>,
     source: Option<ChartSource>,
-    /// Whether other changes were made with consent; they must not come back.
-    settled: bool,
+    /// Other changes that were made with consent; they must not come back.
+    settled: Vec<Difference>,
     /// The gate, once it was asked.
     gate: Option<Gate>,
     /// Whether it was asked how many query nodes the loaded collections need.
@@ -149,6 +149,9 @@ impl Run<'_> {
             Decision::Follow(_) if self.request.extent == Extent::Planned => Ok(Some(Outcome::Planned)),
             Decision::Follow(expected) => {
                 let changed = self.report.changed_something();
+                if !changed {
+                    self.note_autoscalers(&observed, components);
+                }
                 let mut follower = self.follower(&observed, components);
                 let limit = self.limit(longest_grace(&observed));
                 self.follow(&mut follower, &expected, Until::Ready, limit)?;
@@ -188,10 +191,13 @@ impl Run<'_> {
         let order = Order::of(step, observed, &released)
             .map_err(|refusal| self.refused(&refusal, observed))?
             .numbered(self.report.steps.len() + 1, self.report.steps_total);
+        if self.request.extent == Extent::Applied && left > 1 {
+            return Err(Self::no_wait_of(left));
+        }
         self.ask_once(observed)?;
         let history = self.history_max();
         let departure = Departure::of(step, observed, self.request.grace);
-        let (source, proof, origin) = self.proven(observed, &order, history, &Self::rights_of(&departure))?;
+        let (source, proof) = self.proven(observed, &order, history, &Self::rights_of(&departure))?;
         if let Some(what) = &proof.moved {
             self.begin_anew(what.clone())?;
             return Ok(None);
@@ -201,21 +207,23 @@ impl Run<'_> {
         self.caution_of_history(history);
         let upgrade = order.upgrade(&observed.release, &source, history);
         if !proof.is_clean() {
-            if self.request.allow_other_changes && !self.settled && self.request.extent != Extent::Planned {
-                self.settle(observed, &released, &source, &proof)?;
-                return Ok(None);
+            let again = proof.others().iter().any(|other| self.came_back(other));
+            if !self.request.allow_other_changes || again {
+                return Err(self.objection(observed, &order, &source, &proof)?);
             }
-            if !(self.request.allow_other_changes && self.request.extent == Extent::Planned) {
-                return Err(self.objection(observed, &order, &source, &proof, origin));
+            if self.request.extent == Extent::Applied {
+                return Err(Self::no_wait_of(left + 1));
+            }
+            self.settle(observed, &released, &source, &proof)?;
+            if self.request.extent != Extent::Planned {
+                return Ok(None);
             }
         }
         let leave = departure.leaving.iter().map(|pod| kubectl::delete_pod(self.target, &pod.name, departure.grace));
         let leave = leave.map(|call| call.0.to_string()).collect();
         self.report.step(step, leave, helm::upgrade(self.target, &upgrade).0.to_string());
-        match self.request.extent {
-            Extent::Planned => return Ok(Some(Outcome::Planned)),
-            Extent::Applied if left > 1 => return Err(Self::no_wait_of(left)),
-            Extent::Applied | Extent::Verified => {}
+        if self.request.extent == Extent::Planned {
+            return Ok(Some(Outcome::Planned));
         }
         self.not_interrupted()?;
         self.enough_for_replicas(observed)?;

@@ -84,17 +84,17 @@ impl ScaleReport {
             ]);
         }
         let mut text = format!("{place}: chart {}, revision {}\n\n{}", release.chart, release.revision, table(&rows));
-        match self.steps.first() {
-            None => text.push_str("\nnothing to change\n"),
-            Some(step) => {
-                let StepReport { change, commands_before, command, .. } = step;
-                text.push_str(&format!("\nstep 1 of {}: {change}\n", self.steps_total));
-                for command in commands_before.iter().chain([command]) {
-                    text.push_str(&format!("  {command}\n"));
-                }
-                text.push_str(&self.proof_text());
-                text.push_str("\nnothing was changed\n");
+        for (i, StepReport { change, commands_before, command, .. }) in self.steps.iter().enumerate() {
+            text.push_str(&format!("\nstep {} of {}: {change}\n", i + 1, self.steps_total));
+            for command in commands_before.iter().chain([command]) {
+                text.push_str(&format!("  {command}\n"));
             }
+        }
+        if self.steps.is_empty() {
+            text.push_str("\nnothing to change\n");
+        } else {
+            text.push_str(&self.proof_text());
+            text.push_str("\nnothing was changed\n");
         }
         text
     }
