@@ -4,7 +4,7 @@
 # busy with each of them, and mixed output helps nobody.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check build debug sandbox dist release plugin format clippy docs packaging gofmt
+.PHONY: help demo test bench check build debug sandbox dist release tagged publish plugin format clippy docs packaging gofmt
 
 phase = @echo; echo "== $(1)"
 
@@ -18,7 +18,7 @@ help:
 	@echo "make build     target/release/kubectl-milvus"
 	@echo "make plugin    target/plugin/milvus, a folder for helm plugin install"
 	@echo "make dist      dist/: archives for every system that this Rust can build for, and krew's manifest"
-	@echo "make release   the same for all five systems, or an error; installs what is needed with rustup"
+	@echo "make release   the same for all five systems, or an error; adds what is missing with rustup"
 	@echo "make sandbox   build the control plane for tests and demo; ten minutes the first time"
 
 demo: debug sandbox
@@ -53,6 +53,13 @@ release:
 	@scripts/dist --all
 	$(call phase,check: archives and manifests)
 	@DIST=dist cargo test --locked --quiet --test packaging
+
+# The two below are for .github/workflows/release.yml.
+tagged:
+	@scripts/publish --check
+
+publish:
+	@scripts/publish
 
 plugin: build
 	$(call phase,build: folder for helm plugin install)

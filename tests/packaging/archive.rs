@@ -31,6 +31,7 @@ fn archives_hold_what_krew_and_helm_need_and_nothing_else() {
                 (program, 0o755),
                 ("share/", 0o755),
                 ("share/kubectl_complete-milvus", 0o755),
+                ("share/third-party-licenses.txt", 0o644),
             ],
             "{name}"
         );
@@ -40,11 +41,34 @@ fn archives_hold_what_krew_and_helm_need_and_nothing_else() {
             assert_eq!(*kind, wanted, "{member} of {name}");
             assert_eq!(*owner, (0, 0), "{member} of {name}");
             assert_eq!(*time, members[0].time, "{member} of {name}");
-            if !member.ends_with('/') && !member.starts_with("bin/") {
+            let made = member.starts_with("bin/") || member.ends_with("licenses.txt");
+            if !made && !member.ends_with('/') {
                 assert!(*content == fs::read(Path::new(ROOT).join(member)).unwrap(), "{member} of {name} is another");
             }
         }
     }
+}
+
+/// Every crate that is linked in is named with its licence's text.
+#[test]
+fn the_licences_of_others_are_in_the_archive() {
+    let archive = &archives::archives()[0];
+    let members = members(archive);
+    let file = members.iter().find(|member| member.name == "share/third-party-licenses.txt").unwrap();
+    let text = String::from_utf8_lossy(&file.content);
+    let manifest = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).unwrap();
+    let own = manifest.split_once("[dependencies]").unwrap().1.split_once("\n[").unwrap().0;
+    let crates: Vec<&str> = own
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(crates.contains(&"clap"), "{crates:?}");
+    for name in crates {
+        assert!(text.lines().any(|line| line.starts_with(&format!("  {name} "))), "{name} is not named");
+    }
+    assert!(text.contains("Permission is hereby granted") && text.contains("Apache License"));
 }
 
 /// Whoever packs, with whatever umask, at whatever time.
