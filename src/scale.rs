@@ -134,10 +134,9 @@ impl Run<'_> {
     /// that another is to come.
     fn round(&mut self, components: &[ComponentRef], wish: &mut ReleaseWish) -> Result<Option<Outcome>, Failure> {
         self.not_interrupted()?;
-        let observed =
-            observe(self.exec, self.target, wish, components)
-                .map_err(|failure| self.operators(failure))
-                .map_err(|failure| self.or_interrupted(failure))?;
+        let observed = observe(self.exec, self.target, wish, components)
+            .map_err(|failure| self.operators(failure))
+            .map_err(|failure| self.or_interrupted(failure))?;
         // From the second round on it is this release, whatever else comes.
         *wish = ReleaseWish::Named(observed.release.name.clone());
         self.not_overtaken(&observed)?;

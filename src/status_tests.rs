@@ -505,7 +505,7 @@ fn an_operation_under_way_or_failed_is_the_first_thing_told() {
     proxy            1         1      1/1     0          <none>       <none>   release-pending
     queryNode        2         2      2/2     0          <none>       <none>   release-pending
     dataNode         1         1      1/1     0          <none>       <none>   release-pending
-    mixCoordinator   1         1      1/1     0          <none>       <none>   coordinator
+    mixCoordinator   1         1      1/1     0          <none>       <none>   release-pending
 
     DEPENDENCY       KIND         READY             RESTARTS
     etcd             etcd         3/3               0

@@ -14,6 +14,8 @@ pub struct Stuck {
     pub id: &'static str,
     /// The pod; `None` where there is none, because it cannot be created.
     pub pod: Option<String>,
+    /// Whether that pod is leaving, and does not get away.
+    pub leaving: bool,
     /// Kubernetes' own words.
     pub words: String,
 }
@@ -116,7 +118,7 @@ pub fn judge(pod: &Pod, events: &[Event], seen: Seen, now: Timestamp) -> Option<
         }
         _ => return None,
     };
-    Some(Stuck { id, pod: Some(pod.name.clone()), words })
+    Some(Stuck { id, pod: Some(pod.name.clone()), leaving: false, words })
 }
 
 /// A ReplicaSet that may not create pods: a quota, or an admission plugin that
@@ -133,7 +135,7 @@ pub fn cannot_create(words: &str) -> Option<Stuck> {
     } else {
         return None;
     };
-    Some(Stuck { id, pod: None, words: words.to_owned() })
+    Some(Stuck { id, pod: None, leaving: false, words: words.to_owned() })
 }
 
 /// Certain once a node autoscaler has said that it will not help, or after a
@@ -183,7 +185,7 @@ pub fn stays(pod: &Pod, now: Timestamp) -> Option<Stuck> {
         None => ("undetermined", "Kubernetes gives no reason".to_owned()),
     };
     let words = format!("it should have been gone {} after it was deleted; {why}", shown(deletion.grace));
-    Some(Stuck { id, pod: Some(pod.name.clone()), words })
+    Some(Stuck { id, pod: Some(pod.name.clone()), leaving: true, words })
 }
 
 fn shown(duration: Duration) -> String {

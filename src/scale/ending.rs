@@ -136,6 +136,7 @@ impl Run<'_> {
     pub(super) fn stuck(&self, progress: &[Progress], stuck: &Stuck) -> Failure {
         let seen = progress.iter().filter(|one| !one.reached).map(ToString::to_string).collect::<Vec<_>>();
         let who = match &stuck.pod {
+            Some(pod) if stuck.leaving => format!("pod `{pod}` does not go away"),
             Some(pod) => format!("pod `{pod}` will not become Ready"),
             None => "no more pods can be created".to_owned(),
         };

@@ -208,3 +208,22 @@ fn a_pod_that_is_merely_slow_is_waited_for() {
     ]);
     run.end().exits(0);
 }
+
+/// A pod that is still there long after its time: what holds it is named, and
+/// nobody else is taken away.
+#[test]
+fn a_pod_that_somebody_holds_back() {
+    let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
+    sandbox.install("rel", NEWEST, "queryNode.replicas=3");
+    let finalizers = |value: &str| {
+        let patch = format!(r#"{{"metadata":{{"finalizers":{value}}}}}"#);
+        for pod in sandbox.pods("component=querynode") {
+            sandbox.kubectl(&["patch", "pod", &pod.name, "--type=merge", "-p", &patch]);
+        }
+    };
+    finalizers(r#"["example.com/held"]"#);
+    let said = sandbox.scale(&format!("rel qn=1 --grace 1s {TIMEOUT}"));
+    told(&said, "undetermined", "it has finalizers: example.com/held");
+    assert_eq!(sandbox.deployments()["rel-milvus-querynode"].replicas, 2);
+    finalizers("[]");
+}
