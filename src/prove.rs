@@ -201,7 +201,16 @@ fn render(exec: &Exec, target: &Target, upgrade: &Upgrade<'_>) -> Result<Objects
 }
 
 fn render_failure(failed: &CallFailure, target: &Target, upgrade: &Upgrade<'_>) -> Failure {
+    let said = failed.stderr();
     match helm::meaning(failed) {
+        // Of the cluster Helm says so in these words; what else does not answer
+        // is where the chart is.
+        helm::Meaning::Unreachable if !said.to_ascii_lowercase().contains("cluster unreachable") => Failure::new(
+            "chart-not-found",
+            format!("cannot get version {} of chart `{}`", upgrade.version, upgrade.source),
+        )
+        .because(failed.to_string())
+        .because_said(said),
         helm::Meaning::Unknown => Failure::new(
             "unprovable",
             format!("chart `{}` does not render for release `{}`", upgrade.source, upgrade.release),

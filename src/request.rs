@@ -138,11 +138,18 @@ impl ScaleRequest {
     /// is the timeout, which may be the reason why there is a hint.
     #[must_use]
     pub fn flags(&self, zero: bool) -> String {
-        let Self { chart, pace, grace, gate, .. } = self;
+        let ChartWish { chart, repository } = &self.chart;
+        let chart = chart.as_ref().map(|chart| format!("--chart={chart}"));
+        let repository = repository.as_ref().map(|url| format!("--repo={url}"));
+        in_a_hint(chart.into_iter().chain(repository)) + &self.flags_but_the_chart(zero)
+    }
+
+    /// The same for a hint that asks for another chart.
+    #[must_use]
+    pub fn flags_but_the_chart(&self, zero: bool) -> String {
+        let Self { pace, grace, gate, .. } = self;
         let said = |duration: &Duration| humantime::format_duration(*duration).to_string().replace(' ', "");
         let mut flags = Vec::new();
-        flags.extend(chart.chart.as_ref().map(|chart| format!("--chart={chart}")));
-        flags.extend(chart.repository.as_ref().map(|url| format!("--repo={url}")));
         flags.extend(match pace {
             Pace::Pods(1) => None,
             Pace::Pods(pods) => Some(format!("--step={pods}")),
@@ -159,8 +166,12 @@ impl ScaleRequest {
             Sources::None => Some("--gate=none".to_owned()),
         });
         flags.extend(zero.then(|| "--allow-zero".to_owned()));
-        flags.iter().flat_map(|flag| [" ".to_owned(), crate::invocation::quoted(flag)]).collect()
+        in_a_hint(flags)
     }
+}
+
+fn in_a_hint(flags: impl IntoIterator<Item = String>) -> String {
+    flags.into_iter().flat_map(|flag| [" ".to_owned(), crate::invocation::quoted(&flag)]).collect()
 }
 
 /// A checked `status`.

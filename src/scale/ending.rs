@@ -290,13 +290,22 @@ impl Run<'_> {
         if self.report.changed_something() { format!("{on}, or back with `{}`", self.command(|c| c.from)) } else { on }
     }
 
+    /// The command that asks for the same with another chart.
+    pub(super) fn command_but_the_chart(&self) -> String {
+        self.command_with(|c| c.to, |zero| self.request.flags_but_the_chart(zero))
+    }
+
     /// A command in absolute counts, with what was said of the way there.
     pub(super) fn command(&self, count: impl Fn(&ComponentReport) -> u32) -> String {
+        self.command_with(count, |zero| self.request.flags(zero))
+    }
+
+    fn command_with(&self, count: impl Fn(&ComponentReport) -> u32, flags: impl Fn(bool) -> String) -> String {
         let name = self.report.release.as_ref().map_or("", |release| release.name.as_str());
         let components = &self.report.components;
         let targets: Vec<String> = components.iter().map(|c| format!("{}={}", c.component, count(c))).collect();
         // Whoever was told that 0 is meant may be brought back to it.
-        let said = self.request.flags(components.iter().any(|c| count(c) == 0));
+        let said = flags(components.iter().any(|c| count(c) == 0));
         self.target.hints().milvus(&format!("scale {name} {}{said}", targets.join(" ")))
     }
 }

@@ -138,7 +138,11 @@ impl Run<'_> {
                 Some(Some(true) | None) => Origin::TheChart,
             }
         };
-        Ok(objection::refusal(proof, origin, &self.at(observed), &self.command(|c| c.to)))
+        let command = match origin {
+            Origin::AnotherChart => self.command_but_the_chart(),
+            Origin::Unstable | Origin::TheChart | Origin::CameBack => self.command(|c| c.to),
+        };
+        Ok(objection::refusal(proof, origin, &self.at(observed), &command))
     }
 
     /// Whether a difference is one that was already made with consent.

@@ -143,12 +143,6 @@ fn what_helm_loses_is_explained(helm: Helm) {
         insta::assert_snapshot!(told("milvus scale --kube-insecure-skip-tls-verify querynode=3"), @r#"
         exit 2
         ----- stderr
-        error: the following required arguments were not provided:
-          <RELEASE|COMPONENT=COUNT>...
-
-        Usage: helm milvus scale [OPTIONS] [RELEASE] COMPONENT=COUNT...
-
-        For more information, try '--help'.
         error: Helm takes away the word after `--kube-insecure-skip-tls-verify`
         caused by: what was asked for may have arrived in part only
 

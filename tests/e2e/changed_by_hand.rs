@@ -131,7 +131,7 @@ fn it_is_listed_refused_and_put_back_only_with_consent(helm: Helm) {
         insta::assert_snapshot!(history(&sandbox, "rel"), @"
         1 superseded: Install complete
         2 superseded: kubectl milvus scale: other changes, at unchanged counts
-        3 deployed: kubectl milvus scale: queryNode 1 to 2
+        3 deployed: kubectl milvus scale: queryNode 1 to 2 (step 2 of 2)
         ");
     }
     match helm {
@@ -171,6 +171,8 @@ fn what_is_changed_after_the_consent_is_made_as_well_and_nothing_waits_for_what_
     sandbox.behave("indexnode.behaviour=never-ready");
     sandbox.kubectl(&["delete", "pod", "-l", "component=indexnode", "--wait=false"]);
     sandbox.kubectl(&["set", "image", "deployment/rel-milvus-proxy", "proxy=milvusdb/milvus:v2.5.99"]);
+    sandbox.kubectl(&["rollout", "status", "deployment/rel-milvus-proxy", "--timeout=60s"]);
+    sandbox.until("no pod is terminating", || sandbox.pods("").iter().all(|pod| !pod.terminating));
     let run = sandbox.milvus("scale rel datanode=1 --no-wait --allow-other-changes");
     let before = evidence(&sandbox);
     let said = run.end();
@@ -191,7 +193,7 @@ fn what_is_changed_after_the_consent_is_made_as_well_and_nothing_waits_for_what_
     1 superseded: Install complete
     2 superseded: kubectl milvus scale: other changes, at unchanged counts
     3 superseded: kubectl milvus scale: other changes, at unchanged counts
-    4 deployed: kubectl milvus scale: queryNode 1 to 2
+    4 deployed: kubectl milvus scale: queryNode 1 to 2 (step 3 of 3)
     ");
 }
 
