@@ -88,8 +88,12 @@ pub fn apply(exec: &Exec, target: &Target, observed: &Observed, proven: &Proven<
     match after {
         Ok(after) if after.revision == release.revision + 1 && after.status == "deployed" => {}
         Ok(after) => return Err(superseded(target, name, release.revision + 1, &after).after_a_change()),
-        // Helm ended well, so it is there; the next look at it says more.
-        Err(failure) => notes.push(format!("the new revision could not be read: {failure}")),
+        // Helm ended well, so it is there; the next look, when the cluster is
+        // back, says more.
+        Err(failure) if failure.id == Some("unreachable") => {
+            notes.push(format!("the new revision could not be read: {failure}"));
+        }
+        Err(failure) => return Err(failure.after_a_change()),
     }
     Ok(Applied::Revision(release.revision + 1, notes))
 }

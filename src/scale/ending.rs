@@ -217,7 +217,7 @@ impl Run<'_> {
         if self.report.components.is_empty() {
             return failure;
         }
-        let ways = self.ways();
+        let ways = self.ways_on_and_back();
         let hint = match &failure.hint {
             Some(hint) if hint.contains(&ways) => return failure,
             Some(hint) => format!("{hint}; then {ways}"),
@@ -286,8 +286,14 @@ impl Run<'_> {
     /// The way on and the way back, in absolute counts: to run them again is
     /// always safe.
     pub(super) fn ways(&self) -> String {
-        let on = format!("go on with `{}`", self.command(|c| c.to));
-        if self.report.changed_something() { format!("{on}, or back with `{}`", self.command(|c| c.from)) } else { on }
+        if self.report.changed_something() {
+            return self.ways_on_and_back();
+        }
+        format!("go on with `{}`", self.command(|c| c.to))
+    }
+
+    fn ways_on_and_back(&self) -> String {
+        format!("go on with `{}`, or back with `{}`", self.command(|c| c.to), self.command(|c| c.from))
     }
 
     /// The command that asks for the same with another chart.

@@ -63,7 +63,11 @@ fn scales(sandbox: &Sandbox, release: &str, word: &str, key: &str, to: u64, step
     let after = sandbox.history(release);
     let fresh: Vec<_> =
         after.iter().filter(|revision| revision.revision > revisions.last().unwrap().revision).collect();
-    let descriptions: Vec<String> = steps.iter().map(|step| format!("kubectl milvus scale: {step}")).collect();
+    let numbered = |position: usize| {
+        if steps.len() > 1 { format!(" (step {} of {})", position + 1, steps.len()) } else { String::new() }
+    };
+    let descriptions: Vec<String> =
+        steps.iter().enumerate().map(|(i, step)| format!("kubectl milvus scale: {step}{}", numbered(i))).collect();
     assert_eq!(
         fresh.iter().map(|revision| &revision.description).collect::<Vec<_>>(),
         descriptions.iter().collect::<Vec<_>>()
@@ -119,9 +123,9 @@ fn several_grow_in_one_upgrade_and_shrink_one_after_the_other(helm: Helm) {
         insta::assert_snapshot!(descriptions(&sandbox), @"
         1 Install complete
         2 kubectl milvus scale: queryNode 1 to 3, proxy 1 to 2, dataNode 1 to 2
-        3 kubectl milvus scale: proxy 2 to 3
-        4 kubectl milvus scale: queryNode 3 to 2
-        5 kubectl milvus scale: dataNode 2 to 1
+        3 kubectl milvus scale: proxy 2 to 3 (step 1 of 3)
+        4 kubectl milvus scale: queryNode 3 to 2 (step 2 of 3)
+        5 kubectl milvus scale: dataNode 2 to 1 (step 3 of 3)
         ");
     }
 }

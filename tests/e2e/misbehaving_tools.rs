@@ -99,6 +99,8 @@ fn a_program_that_vanishes_after_the_upgrade_is_told() {
     [1/1] queryNode 1 to 3
     error: cannot read release `rel` in namespace `NAMESPACE` (helm-failed)
     caused by: cannot start `helm history rel --max=1 --output=json --namespace=NAMESPACE --kube-context=sandbox`: No such file or directory (os error 2)
+
+    hint: go on with `kubectl milvus scale rel queryNode=3 -n NAMESPACE`, or back with `kubectl milvus scale rel queryNode=1 -n NAMESPACE`
     ");
     assert_eq!(sandbox.revision("rel"), 2);
 }

@@ -28,7 +28,7 @@ fn json_is_one_document_in_every_outcome() {
     proof: {"autoscalersRead":true,"avoided":[],"clean":true,"counts":[{"deployment":"rel-milvus-querynode","from":1,"to":2}],"finishedJobs":[],"kept":[],"otherChanges":[]}
     release: {"chart":"milvus-5.0.19","name":"rel","revision":2,"revisionBefore":1}
     schema: "kubectl-milvus/scale/v1"
-    steps: [{"change":"queryNode 1 to 2","command":"helm upgrade rel milvus/milvus --version 5.0.19 --reuse-values --set queryNode.replicas=2 --no-hooks --force-conflicts '--description=kubectl milvus scale: queryNode 1 to 2' --namespace=NAMESPACE --kube-context=sandbox","handedOver":[],"revision":2,"verified":true}]
+    steps: [{"change":"queryNode 1 to 2","command":"helm upgrade rel milvus/milvus --version 5.0.19 --reuse-values --set queryNode.replicas=2 --no-hooks --force-conflicts '--description=kubectl milvus scale: queryNode 1 to 2' --namespace=NAMESPACE --kube-context=sandbox","commandsBefore":[],"handedOver":[],"revision":2,"verified":true}]
     stepsTotal: 1
     "#);
     insta::assert_snapshot!(told("rel querynode=2", 0), @r#"
@@ -58,7 +58,7 @@ fn json_is_one_document_in_every_outcome() {
     proof: {"autoscalersRead":true,"avoided":[],"clean":true,"counts":[{"deployment":"rel-milvus-proxy","from":1,"to":2}],"finishedJobs":[],"kept":[],"otherChanges":[]}
     release: {"chart":"milvus-5.0.19","name":"rel","revision":2,"revisionBefore":2}
     schema: "kubectl-milvus/scale/v1"
-    steps: [{"change":"proxy 1 to 2","command":"helm upgrade rel milvus/milvus --version 5.0.19 --reuse-values --set proxy.replicas=2 --no-hooks --force-conflicts '--description=kubectl milvus scale: proxy 1 to 2' --namespace=NAMESPACE --kube-context=sandbox","handedOver":[],"revision":null,"verified":false}]
+    steps: [{"change":"proxy 1 to 2","command":"helm upgrade rel milvus/milvus --version 5.0.19 --reuse-values --set proxy.replicas=2 --no-hooks --force-conflicts '--description=kubectl milvus scale: proxy 1 to 2 (step 1 of 2)' --namespace=NAMESPACE --kube-context=sandbox","commandsBefore":[],"handedOver":[],"revision":null,"verified":false}]
     stepsTotal: 2
     "#);
     insta::assert_snapshot!(told("rel proxy=2 --no-wait", 0), @r#"
@@ -73,7 +73,7 @@ fn json_is_one_document_in_every_outcome() {
     proof: {"autoscalersRead":true,"avoided":[],"clean":true,"counts":[{"deployment":"rel-milvus-proxy","from":1,"to":2}],"finishedJobs":[],"kept":[],"otherChanges":[]}
     release: {"chart":"milvus-5.0.19","name":"rel","revision":3,"revisionBefore":2}
     schema: "kubectl-milvus/scale/v1"
-    steps: [{"change":"proxy 1 to 2","command":"helm upgrade rel milvus/milvus --version 5.0.19 --reuse-values --set proxy.replicas=2 --no-hooks --force-conflicts '--description=kubectl milvus scale: proxy 1 to 2' --namespace=NAMESPACE --kube-context=sandbox","handedOver":[],"revision":3,"verified":false}]
+    steps: [{"change":"proxy 1 to 2","command":"helm upgrade rel milvus/milvus --version 5.0.19 --reuse-values --set proxy.replicas=2 --no-hooks --force-conflicts '--description=kubectl milvus scale: proxy 1 to 2' --namespace=NAMESPACE --kube-context=sandbox","commandsBefore":[],"handedOver":[],"revision":3,"verified":false}]
     stepsTotal: 1
     "#);
     insta::assert_snapshot!(told("rel querynode=0", 1), @r#"
@@ -119,7 +119,7 @@ fn json_is_one_document_in_every_outcome() {
     proof: {"autoscalersRead":true,"avoided":[],"clean":true,"counts":[{"deployment":"rel-milvus-querynode","from":2,"to":3}],"finishedJobs":[],"kept":[],"otherChanges":[]}
     release: {"chart":"milvus-5.0.19","name":"rel","revision":4,"revisionBefore":3}
     schema: "kubectl-milvus/scale/v1"
-    steps: [{"change":"queryNode 2 to 3","command":"helm upgrade rel milvus/milvus --version 5.0.19 --reuse-values --set queryNode.replicas=3 --no-hooks --force-conflicts '--description=kubectl milvus scale: queryNode 2 to 3' --namespace=NAMESPACE --kube-context=sandbox","handedOver":[],"revision":4,"verified":false}]
+    steps: [{"change":"queryNode 2 to 3","command":"helm upgrade rel milvus/milvus --version 5.0.19 --reuse-values --set queryNode.replicas=3 --no-hooks --force-conflicts '--description=kubectl milvus scale: queryNode 2 to 3' --namespace=NAMESPACE --kube-context=sandbox","commandsBefore":[],"handedOver":[],"revision":4,"verified":false}]
     stepsTotal: 1
     "#);
 
@@ -228,7 +228,7 @@ fn a_dry_run_changes_nothing_and_its_command_does_what_it_says() {
     proxy       1     2        2
 
     step 1 of 2: proxy 1 to 2
-      helm upgrade rel milvus/milvus --version 5.0.19 --reuse-values --set proxy.replicas=2 --no-hooks '--description=kubectl milvus scale: proxy 1 to 2' --namespace=NAMESPACE --kube-context=sandbox
+      helm upgrade rel milvus/milvus --version 5.0.19 --reuse-values --set proxy.replicas=2 --no-hooks '--description=kubectl milvus scale: proxy 1 to 2 (step 1 of 2)' --namespace=NAMESPACE --kube-context=sandbox
 
     proof: these change, and nothing else
       Deployment `rel-milvus-proxy` `.spec.replicas` from 1 to 2

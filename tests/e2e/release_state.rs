@@ -131,7 +131,7 @@ fn someone_elses_upgrade_is_noticed(helm: Helm) {
         error: release `rel` in namespace `NAMESPACE` is at revision 4, not at 3: someone else changed it (superseded)
         caused by: revision 4 is `deployed`, TIME: kubectl milvus scale: queryNode 1 to 2
 
-        hint: helm history rel -n NAMESPACE
+        hint: helm history rel -n NAMESPACE; then go on with `kubectl milvus scale rel queryNode=2 -n NAMESPACE`, or back with `kubectl milvus scale rel queryNode=1 -n NAMESPACE`
         ");
         insta::assert_snapshot!(history(&sandbox, "rel"), @"
         1 superseded: Install complete

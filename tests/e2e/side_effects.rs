@@ -148,7 +148,7 @@ fn a_chart_that_renders_otherwise_each_time_is_refused() {
     error: other changes of release `counting` in namespace `NAMESPACE` came back after they were made (unstable-render)
     caused by: Deployment `counting-milvus-proxy` `.spec.template.metadata.annotations[sample/revision]` changes (not shown): its pods restart
 
-    hint: helm history counting -n NAMESPACE
+    hint: helm history counting -n NAMESPACE; then go on with `kubectl milvus scale counting queryNode=2 -n NAMESPACE`, or back with `kubectl milvus scale counting queryNode=1 -n NAMESPACE`
     ");
     insta::assert_snapshot!(history(&sandbox, "counting"), @"
     1 superseded: Install complete
