@@ -15,7 +15,7 @@ use crate::pod::Pod;
 use crate::reading::{Denied, Reading};
 use crate::signals::{Interrupt, Signals};
 use crate::target::Target;
-use crate::verdict::{Expected, Until, judge};
+use crate::verdict::{self, Expected, Moved, Until, judge};
 
 /// Which sources are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,8 @@ pub enum Opened {
     Open,
     /// The time is up; why it is shut.
     Shut(String),
+    /// Somebody else changed a count that should have stayed.
+    Moved(Moved),
     /// A signal came.
     Interrupted(Interrupt),
 }
@@ -139,6 +141,9 @@ impl Gate {
                 }
                 Some(why) => {
                     open_since = None;
+                    if let Some(moved) = self.moved(expected) {
+                        return Opened::Moved(moved);
+                    }
                     if *why != shown {
                         report(why);
                         shown.clone_from(why);
@@ -154,6 +159,11 @@ impl Gate {
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
         }
+    }
+
+    /// A count that is another than expected: the gate would wait in vain.
+    fn moved(&self, expected: &[Expected]) -> Option<Moved> {
+        verdict::moved(expected, &read_deployments(&self.exec, &self.target, &self.release).ok()?)
     }
 
     /// Why the gate is shut now; `None` while it is open.

@@ -27,7 +27,7 @@ use crate::request::{Extent, ScaleRequest};
 use crate::signals::Signals;
 use crate::target::Target;
 use crate::ui::Ui;
-use crate::verdict::{Expected, Until};
+use crate::verdict::{self, Expected, Until};
 use crate::verify::{End, Follower};
 
 /// How often a round may begin anew because a count moved between its proof and
@@ -289,22 +289,10 @@ impl Run<'_> {
         if observed.release.revision != *revision {
             return Err(apply::overtaken(self.exec, self.target, &observed.release.name, *revision));
         }
-        for (name, count) in expected.iter().flat_map(|one| &one.deployments) {
-            let live = observed.deployments.iter().find(|live| live.name == *name);
-            if let Some(live) = live.filter(|live| live.wanted != *count) {
-                let by = live.counted_by.as_ref().map_or(String::new(), |by| format!(" {by}"));
-                return Err(Failure::new(
-                    "superseded",
-                    format!(
-                        "Deployment `{name}` was set from {count} to {}{by} in the middle of this run, in {}",
-                        live.wanted,
-                        self.place()
-                    ),
-                )
-                .hint(self.ways()));
-            }
+        match verdict::moved(expected, &observed.deployments) {
+            Some(moved) => Err(self.overtaken(&moved)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// A run of many steps must not push the revision before it out of Helm's
@@ -358,6 +346,7 @@ impl Run<'_> {
                 self.report.outcome = Outcome::Stuck;
                 Err(self.stuck(&progress, &stuck))
             }
+            End::Moved(moved) => Err(self.overtaken(&moved)),
             End::Interrupted(signal) => Err(self.interrupted(signal, &progress)),
         }
     }

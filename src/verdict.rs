@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::component::ComponentRef;
 use crate::pod::Pod;
+use crate::workload::{Deployment, Writer};
 
 /// What is to be seen of one component.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,28 @@ impl Expected {
     pub fn owns(&self, pod: &Pod) -> bool {
         pod.deployment.as_ref().is_some_and(|owner| self.deployments.iter().any(|(name, _)| name == owner))
     }
+}
+
+/// A count that somebody else changed while it was followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// The Deployment.
+    pub deployment: String,
+    /// What it was, and was expected to stay.
+    pub from: u32,
+    /// What it is now.
+    pub to: u32,
+    /// Who did, if the API server remembers.
+    pub by: Option<Writer>,
+}
+
+/// The first of the expected counts that is another in the cluster.
+#[must_use]
+pub fn moved(expected: &[Expected], deployments: &[Deployment]) -> Option<Moved> {
+    expected.iter().flat_map(|one| &one.deployments).find_map(|(name, count)| {
+        let live = deployments.iter().find(|live| live.name == *name && live.wanted != *count)?;
+        Some(Moved { deployment: name.clone(), from: *count, to: live.wanted, by: live.counted_by.clone() })
+    })
 }
 
 /// How a pod that is being deleted is shown, whatever else is true of it.

@@ -17,7 +17,7 @@ use crate::pod::{Pod, WatchLine, read_watch_line};
 use crate::signals::{Interrupt, Signals};
 use crate::stuck::{self, Stuck};
 use crate::target::Target;
-use crate::verdict::{Expected, Progress, Until, judge};
+use crate::verdict::{self, Expected, Moved, Progress, Until, judge};
 use crate::workload::{Deployment, List};
 
 /// How long a watch may say nothing before it is begun anew. The API server
@@ -66,6 +66,8 @@ pub enum End {
     TimedOut(Option<String>),
     /// It cannot become true: waiting longer helps nobody.
     Hopeless(Stuck),
+    /// Somebody else changed the count.
+    Moved(Moved),
     /// A signal came.
     Interrupted(Interrupt),
 }
@@ -189,11 +191,15 @@ impl Follower {
                 return End::TimedOut(trouble);
             }
             self.start();
-            if until == Until::Ready
-                && !reached
-                && let Some(stuck) = self.stuck(expected)
-            {
-                return End::Hopeless(stuck);
+            if until == Until::Ready && !reached {
+                let closer = self.looks_closer();
+                let deployments = if closer { self.counts(expected) } else { None };
+                if let Some(moved) = deployments.as_ref().and_then(|live| verdict::moved(expected, live)) {
+                    return End::Moved(moved);
+                }
+                if let Some(stuck) = self.stuck(expected, closer, deployments.as_deref()) {
+                    return End::Hopeless(stuck);
+                }
             }
             let wake = if reached { confirm_at.min(deadline) } else { (now + LOOK_CLOSER).min(deadline) };
             let wait = wake.min(self.last_heard + SILENCE).saturating_duration_since(Instant::now());
@@ -218,15 +224,33 @@ impl Follower {
         }
     }
 
-    /// A pod that will not come, or a ReplicaSet that may create none. What the
-    /// pods themselves do not tell is asked for every few seconds, not at every
-    /// event.
-    fn stuck(&mut self, expected: &[Expected]) -> Option<Stuck> {
-        let now = Timestamp::now();
+    /// Whether it is time for what the watch does not answer.
+    fn looks_closer(&mut self) -> bool {
         let closer = self.looked_closer.is_none_or(|at| at.elapsed() >= LOOK_CLOSER);
         if closer {
             self.looked_closer = Some(Instant::now());
         }
+        closer
+    }
+
+    /// The Deployments, where there is another number of pods than there should
+    /// be: they tell why.
+    fn counts(&self, expected: &[Expected]) -> Option<Vec<Deployment>> {
+        let active = |name: &String| {
+            self.pods.values().filter(|pod| pod.deployment.as_ref() == Some(name) && pod.is_active()).count()
+        };
+        let as_many = |(name, count): &(String, u32)| u32::try_from(active(name)) == Ok(*count);
+        if expected.iter().flat_map(|one| &one.deployments).all(as_many) {
+            return None;
+        }
+        read_deployments(&self.exec, &self.target, &self.release).ok()
+    }
+
+    /// A pod that will not come, or a ReplicaSet that may create none. What the
+    /// pods themselves do not tell is asked for every few seconds, not at every
+    /// event.
+    fn stuck(&mut self, expected: &[Expected], closer: bool, deployments: Option<&[Deployment]>) -> Option<Stuck> {
+        let now = Timestamp::now();
         let mine = |pod: &&Pod| expected.iter().any(|one| one.owns(pod)) && pod.is_active() && !pod.ready;
         // As long as there are too many, the ones in trouble may be about to go.
         let too_many = |one: &Expected| {
@@ -262,10 +286,7 @@ impl Follower {
         let active =
             self.pods.values().filter(|pod| expected.iter().any(|one| one.owns(pod)) && pod.is_active()).count();
         let missing = u64::try_from(active).is_ok_and(|active| active < expected.iter().map(Expected::pods).sum());
-        if !(closer && missing) {
-            return None;
-        }
-        let deployments = read_deployments(&self.exec, &self.target, &self.release).ok()?;
+        let deployments = deployments.filter(|_| missing)?;
         let names: Vec<&String> = expected.iter().flat_map(|one| &one.deployments).map(|(name, _)| name).collect();
         let failing =
             deployments.iter().filter(|live| names.contains(&&live.name)).find_map(|live| live.cannot_create.clone());

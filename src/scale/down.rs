@@ -107,6 +107,11 @@ impl Run<'_> {
             .because(why)
             .hint("see what is wrong with `kubectl get pods`; `--gate pods` or `--gate none` asks for less")),
             Opened::Interrupted(signal) => Err(self.interrupted(signal, &[])),
+            // Nothing has been done: it is decided anew, with another gate.
+            Opened::Moved(moved) => {
+                self.report.gate = None;
+                return self.begin_anew(format!("Deployment `{}` was set to {} meanwhile", moved.deployment, moved.to));
+            }
             Opened::Open => Ok(()),
         };
         self.gate = Some(gate);
@@ -143,6 +148,7 @@ impl Run<'_> {
         match opened {
             Opened::Open => Ok(()),
             Opened::Interrupted(signal) => Err(self.interrupted(signal, &[])),
+            Opened::Moved(moved) => Err(self.overtaken(&moved)),
             Opened::Shut(why) => {
                 self.report.outcome = Outcome::GateShut;
                 let done = self.report.steps.iter().filter(|step| step.revision.is_some()).count();

@@ -15,7 +15,7 @@ use crate::report::{ComponentReport, Outcome};
 use crate::signals::Interrupt;
 use crate::stuck::Stuck;
 use crate::target::Target;
-use crate::verdict::Progress;
+use crate::verdict::{Moved, Progress};
 
 impl Run<'_> {
     pub(super) fn refused(&self, refusal: &Refusal, observed: &Observed) -> Failure {
@@ -100,6 +100,21 @@ impl Run<'_> {
             .because(stuck.words.clone())
             .because(seen.join("; "))
             .hint(self.ways())
+    }
+
+    /// Somebody else's count in the middle of a run: their wish against this
+    /// one, which is for people to decide.
+    pub(super) fn overtaken(&self, moved: &Moved) -> Failure {
+        let Moved { deployment, from, to, by } = moved;
+        let by = by.as_ref().map_or(String::new(), |by| format!(" {by}"));
+        Failure::new(
+            "superseded",
+            format!(
+                "Deployment `{deployment}` was set from {from} to {to}{by} in the middle of this run, in {}",
+                self.place()
+            ),
+        )
+        .hint(self.ways())
     }
 
     pub(super) fn timed_out(&self, progress: &[Progress], timeout: Duration, trouble: Option<String>) -> Failure {
