@@ -9,7 +9,7 @@ use crate::error::plain;
 use crate::kubectl;
 
 /// A HorizontalPodAutoscaler.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Autoscaler {
     /// Its name.
     pub name: String,
@@ -21,6 +21,85 @@ pub struct Autoscaler {
     pub max: u32,
     /// Whether KEDA made it.
     pub keda: bool,
+    /// The share of the requested CPU that it aims at, in percent.
+    pub cpu: Option<u32>,
+    /// The share of the requested memory that it aims at, in percent.
+    pub memory: Option<u32>,
+    /// Whether it never removes a pod: `scaleDown.selectPolicy: Disabled`. Its
+    /// bounds hold all the same (Kubernetes 1.37, tried).
+    pub grow_only: bool,
+    /// What it has measured last, against what it aims at; both in percent.
+    pub usage: Vec<Usage>,
+}
+
+/// A measured utilization, in percent of what is requested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// The average of the pods.
+    pub now: u32,
+    /// What the autoscaler aims at.
+    pub target: u32,
+}
+
+/// Why a count cannot be set beside an autoscaler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflict {
+    /// It moves the count in both directions: the count is its own.
+    Owned,
+    /// It sets the count back to its bounds at once, also one that only grows.
+    OutsideBounds,
+    /// It would grow back to this count, by what it has measured.
+    GrowsBack(u32),
+}
+
+impl Autoscaler {
+    /// Whether a count can be set beside it. One that only grows leaves a count
+    /// within its bounds alone, unless its metrics ask for more.
+    #[must_use]
+    pub fn conflict(&self, from: u32, to: u32) -> Option<Conflict> {
+        if !self.grow_only {
+            return Some(Conflict::Owned);
+        }
+        if !(self.min..=self.max).contains(&to) {
+            return Some(Conflict::OutsideBounds);
+        }
+        let back = self.usage.iter().map(|usage| usage.wants(from, to)).max().unwrap_or(to).min(self.max);
+        (to < from && back > to).then_some(Conflict::GrowsBack(back))
+    }
+
+    /// What it aims at: `cpu 60 %, memory 60 %`.
+    #[must_use]
+    pub fn targets(&self) -> String {
+        let one = |name: &str, percent: Option<u32>| percent.map(|percent| format!("{name} {percent} %"));
+        let known = [one("cpu", self.cpu), one("memory", self.memory)];
+        known.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// Such as `between 2 and 5 (cpu 40 %, memory 60 %)`.
+    #[must_use]
+    pub fn described(&self) -> String {
+        let Self { min, max, grow_only, .. } = self;
+        let only = if *grow_only { ", growing only" } else { "" };
+        format!("between {min} and {max} ({}{only})", self.targets())
+    }
+}
+
+impl Usage {
+    /// The count that it asks for once `from` pods have become `to` and share
+    /// what the others did: `ceil(from * now / target)`, and nothing within
+    /// the 10 % of tolerance that the controller has by default.
+    fn wants(self, from: u32, to: u32) -> u32 {
+        let (from, now, target) = (u64::from(from), u64::from(self.now), u64::from(self.target.max(1)));
+        let tolerated = from * now * 10 <= u64::from(to) * target * 11;
+        if tolerated { to } else { u32::try_from((from * now).div_ceil(target)).unwrap_or(u32::MAX) }
+    }
+}
+
+/// The name of the autoscaler that `autoscale` prints: another than the chart's,
+/// which Helm would not take over from somebody else.
+#[must_use]
+pub fn printed_name(deployment: &str) -> String {
+    format!("{deployment}-autoscaler")
 }
 
 impl std::fmt::Display for Autoscaler {
@@ -34,23 +113,52 @@ impl std::fmt::Display for Autoscaler {
 /// Reads the list of autoscalers.
 pub fn read_list(output: &mut dyn BufRead) -> Result<Vec<Autoscaler>, String> {
     let list: crate::workload::List<Read> = kubectl::read_list(output)?;
-    let deployments = list.items.into_iter().filter(|read| read.spec.scale_target_ref.kind == "Deployment");
-    Ok(deployments
-        .map(|read| Autoscaler {
-            keda: read.metadata.labels.contains_key("scaledobject.keda.sh/name"),
-            name: plain(&read.metadata.name),
-            deployment: read.spec.scale_target_ref.name,
-            // The API's own default.
-            min: read.spec.min_replicas.unwrap_or(1),
-            max: read.spec.max_replicas,
-        })
-        .collect())
+    Ok(list.items.into_iter().filter_map(Read::of_a_deployment).collect())
+}
+
+/// The autoscaler of a rendered object, if it is one of a Deployment.
+#[must_use]
+pub fn of_object(object: &serde_json::Value) -> Option<Autoscaler> {
+    if object.get("kind")?.as_str()? != "HorizontalPodAutoscaler" {
+        return None;
+    }
+    serde_json::from_value::<Read>(object.clone()).ok()?.of_a_deployment()
 }
 
 #[derive(Deserialize)]
 struct Read {
     metadata: Metadata,
     spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+impl Read {
+    fn of_a_deployment(self) -> Option<Autoscaler> {
+        let Spec { scale_target_ref, min_replicas, max_replicas, metrics, behavior } = self.spec;
+        if scale_target_ref.kind != "Deployment" {
+            return None;
+        }
+        let metrics: Vec<Resource> = metrics.unwrap_or_default().into_iter().filter_map(|one| one.resource).collect();
+        let target = |name: &str| metrics.iter().find(|one| one.name == name)?.target.average_utilization;
+        let measured = self.status.current_metrics.unwrap_or_default().into_iter().filter_map(|one| one.resource);
+        let usage = measured
+            .filter_map(|one| Some(Usage { now: one.current.average_utilization?, target: target(&one.name)? }))
+            .collect();
+        let policy = behavior.and_then(|behavior| behavior.scale_down).and_then(|rules| rules.select_policy);
+        Some(Autoscaler {
+            keda: self.metadata.labels.contains_key("scaledobject.keda.sh/name"),
+            name: plain(&self.metadata.name),
+            deployment: scale_target_ref.name,
+            // The API's own default.
+            min: min_replicas.unwrap_or(1),
+            max: max_replicas,
+            cpu: target("cpu"),
+            memory: target("memory"),
+            grow_only: policy.as_deref() == Some("Disabled"),
+            usage,
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -66,12 +174,54 @@ struct Spec {
     scale_target_ref: ScaleTarget,
     min_replicas: Option<u32>,
     max_replicas: u32,
+    metrics: Option<Vec<Metric>>,
+    behavior: Option<Behavior>,
 }
 
 #[derive(Deserialize)]
 struct ScaleTarget {
     kind: String,
     name: String,
+}
+
+/// A metric of another kind has no `resource`.
+#[derive(Deserialize)]
+struct Metric {
+    resource: Option<Resource>,
+}
+
+/// In the spec it has a target, in the status a current value.
+#[derive(Deserialize)]
+struct Resource {
+    name: String,
+    #[serde(default)]
+    target: Value,
+    #[serde(default)]
+    current: Value,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct Value {
+    average_utilization: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Behavior {
+    scale_down: Option<Rules>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Rules {
+    select_policy: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    current_metrics: Option<Vec<Metric>>,
 }
 
 #[cfg(test)]
@@ -100,5 +250,43 @@ mod tests {
                 "HorizontalPodAutoscaler `h` of KEDA keeps it between 1 and 5"
             ]
         );
+    }
+
+    #[test]
+    fn what_it_aims_at_what_it_measures_and_whether_it_shrinks_is_read() {
+        let text = r#"{"kind":"HorizontalPodAutoscaler","metadata":{"name":"h"},"spec":{"scaleTargetRef":{"kind":"Deployment","name":"d"},
+            "minReplicas":2,"maxReplicas":5,"behavior":{"scaleDown":{"selectPolicy":"Disabled"}},"metrics":[
+            {"type":"Pods","pods":{}},{"type":"Resource","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":60}}}]},
+            "status":{"currentMetrics":[{"type":""},{"type":"Resource","resource":{"name":"cpu","current":{"averageUtilization":33,"averageValue":"1"}}}]}}"#;
+        let read = of_object(&serde_json::from_str(text).unwrap()).unwrap();
+        assert!(read.grow_only);
+        assert_eq!((read.min, read.max, read.targets().as_str()), (2, 5, "cpu 60 %"));
+        assert_eq!(read.usage, [Usage { now: 33, target: 60 }]);
+        assert_eq!(of_object(&serde_json::json!({"kind": "Deployment", "metadata": {"name": "d"}})), None);
+    }
+
+    #[test]
+    fn one_that_only_grows_leaves_counts_within_its_bounds_to_others() {
+        let grows = |now| Autoscaler {
+            min: 2,
+            max: 6,
+            grow_only: true,
+            usage: vec![Usage { now: 1, target: 90 }, Usage { now, target: 50 }],
+            ..Autoscaler::default()
+        };
+        let shrinks = Autoscaler { grow_only: false, ..grows(10) };
+        assert_eq!(shrinks.conflict(4, 3), Some(Conflict::Owned));
+        assert_eq!(grows(10).conflict(4, 2), None);
+        assert_eq!(grows(10).conflict(4, 6), None);
+        assert_eq!(grows(10).conflict(4, 1), Some(Conflict::OutsideBounds));
+        assert_eq!(grows(10).conflict(4, 7), Some(Conflict::OutsideBounds));
+        // 4 pods at 25 % are 2 at 50 %; 4 at 27 % are 2 at 54 %, which is
+        // tolerated; 4 at 28 % are 2 at 56 %, and that asks for a third.
+        assert_eq!(grows(25).conflict(4, 2), None);
+        assert_eq!(grows(27).conflict(4, 2), None);
+        assert_eq!(grows(28).conflict(4, 2), Some(Conflict::GrowsBack(3)));
+        assert_eq!(grows(400).conflict(4, 2), Some(Conflict::GrowsBack(6)));
+        // Growing is what it wants too.
+        assert_eq!(grows(400).conflict(4, 5), None);
     }
 }

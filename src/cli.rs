@@ -1,10 +1,13 @@
 //! Arguments and help texts. Nothing past `request` sees these types.
 
+mod autoscale;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum};
 
+pub use self::autoscale::Autoscale;
 use crate::decide::Pace;
 use crate::handover::Grace;
 
@@ -25,6 +28,8 @@ pub struct Arguments {
 pub enum Command {
     /// Change replica counts and wait until the pods are there
     Scale(Scale),
+    /// Let an autoscaler choose a component's count between two bounds
+    Autoscale(Autoscale),
 }
 
 /// Change replica counts and wait until the pods are there
@@ -125,7 +130,10 @@ Examples:
             .after_help(examples.clone())
             .after_long_help(format!("{examples}\n\n{EXIT_CODES}"))
     };
-    Arguments::command().bin_name(name).mut_subcommand("scale", scale)
+    Arguments::command()
+        .bin_name(name)
+        .mut_subcommand("scale", scale)
+        .mut_subcommand("autoscale", |it| autoscale::with_examples(it, name))
 }
 
 const EXIT_CODES: &str = "\

@@ -246,25 +246,13 @@ pub struct Consent {
 
 /// Turns what was asked into absolute counts, or says why that cannot be.
 pub fn goal(asked: &[Asked], observed: &Observed, consent: &Consent) -> Result<Goal, Refusal> {
-    let runs = running(observed);
     let aims = asked
         .iter()
         .map(|one| {
-            let component = one
-                .component
-                .ok_or_else(|| Refusal::UnknownComponent { spelling: one.spelling.clone(), runs: runs.clone() })?;
-            if runs.iter().any(|c| c.key == "standalone") && component.role == Role::Worker {
-                return Err(Refusal::Standalone { component });
+            let component = known(&one.spelling, one.component, observed)?;
+            if component.role == Role::Coordinator {
+                coordinator(component, one.count, consent)?;
             }
-            match component.role {
-                Role::Worker => {}
-                Role::Coordinator => coordinator(component, one.count, consent)?,
-                Role::Fixed => return Err(Refusal::Fixed { component, count_key: None }),
-                Role::Other { count_key } => {
-                    return Err(Refusal::Fixed { component, count_key: Some(count_key) });
-                }
-            }
-            managed(component, observed)?;
             aim(component, one.count, observed, consent.zero)
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -275,6 +263,26 @@ pub fn goal(asked: &[Asked], observed: &Observed, consent: &Consent) -> Result<G
         return Err(Refusal::BothNodesIn);
     }
     Ok(Goal(aims))
+}
+
+/// The component that a word means, if it runs and its count may change at all.
+///
+/// # Errors
+/// `unknown-component`, `standalone`, `component-fixed`, `gitops-managed`,
+/// `indexnode-gone`.
+pub fn known(spelling: &str, component: Option<ComponentRef>, observed: &Observed) -> Result<ComponentRef, Refusal> {
+    let runs = running(observed);
+    let Some(component) = component else {
+        return Err(Refusal::UnknownComponent { spelling: spelling.to_owned(), runs });
+    };
+    match component.role {
+        Role::Worker if runs.iter().any(|c| c.key == "standalone") => return Err(Refusal::Standalone { component }),
+        Role::Worker | Role::Coordinator => {}
+        Role::Fixed => return Err(Refusal::Fixed { component, count_key: None }),
+        Role::Other { count_key } => return Err(Refusal::Fixed { component, count_key: Some(count_key) }),
+    }
+    managed(component, observed)?;
+    Ok(component)
 }
 
 /// One coordinator always works; a second needs active standby, and a third
@@ -341,18 +349,7 @@ pub fn running(observed: &Observed) -> Vec<ComponentRef> {
 /// Decides one round. Everything that grows goes first and together; then
 /// what shrinks, one component after the other in the order of the goal.
 pub fn next(goal: &Goal, observed: &Observed, pace: Pace) -> Result<Decision, Refusal> {
-    match &observed.release.status {
-        Status::Deployed => {}
-        // It goes on from the last deployed one with the live counts.
-        Status::Failed if observed.failed.is_empty() => {}
-        Status::Failed => {
-            let lost = observed.failed.iter().map(ToString::to_string).collect();
-            return Err(Refusal::ReleaseFailed { revision: observed.release.revision, lost });
-        }
-        Status::Pending(status) | Status::Other(status) => {
-            return Err(Refusal::ReleasePending { revision: observed.release.revision, status: status.clone() });
-        }
-    }
+    at_rest(observed)?;
     let standings: Vec<(&Aim, Standing)> =
         goal.0.iter().map(|aim| (aim, Standing::of(aim.component, observed))).collect();
     let mut grow = Vec::new();
@@ -398,6 +395,26 @@ pub fn next(goal: &Goal, observed: &Observed, pace: Pace) -> Result<Decision, Re
         })
         .collect();
     Ok(Decision::Step { step, left: steps, expected })
+}
+
+/// Whether the release can be upgraded: no operation is under way, and none
+/// failed with more than counts.
+///
+/// # Errors
+/// `release-pending`, `release-failed`.
+pub fn at_rest(observed: &Observed) -> Result<(), Refusal> {
+    match &observed.release.status {
+        Status::Deployed => Ok(()),
+        // It goes on from the last deployed one with the live counts.
+        Status::Failed if observed.failed.is_empty() => Ok(()),
+        Status::Failed => {
+            let lost = observed.failed.iter().map(ToString::to_string).collect();
+            Err(Refusal::ReleaseFailed { revision: observed.release.revision, lost })
+        }
+        Status::Pending(status) | Status::Other(status) => {
+            Err(Refusal::ReleasePending { revision: observed.release.revision, status: status.clone() })
+        }
+    }
 }
 
 /// What is to be seen of a step's components while nothing has been done.
@@ -463,4 +480,4 @@ pub fn permitted(step: &Step, kept: &[Kept], observed: &Observed) -> BTreeMap<St
 
 #[cfg(test)]
 #[path = "decide_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -37,6 +37,9 @@ pub mod stuck;
 pub mod verdict;
 pub mod verify;
 
+pub mod explain;
+
+pub mod autoscale;
 pub mod scale;
 
 pub mod exec;
@@ -58,7 +61,7 @@ use jiff::Timestamp;
 use crate::cli::{Arguments, Command, Output, Printing};
 use crate::error::{Exit, Failure};
 use crate::exec::Exec;
-use crate::request::ScaleRequest;
+use crate::request::{AutoscaleRequest, ScaleRequest};
 use crate::signals::Signals;
 use crate::target::{Connection, Environment, Target};
 use crate::ui::{Ui, Verbosity};
@@ -77,6 +80,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     let ui = Arc::new(writer(&arguments.printing, environment));
     let ended = match &arguments.command {
         Command::Scale(scale) => run_scale(scale, arguments.printing.output, environment, &ui),
+        Command::Autoscale(autoscale) => run_autoscale(autoscale, arguments.printing.output, environment, &ui),
     };
     ended.unwrap_or_else(|failure| {
         ui.failure(&failure);
@@ -86,8 +90,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
 
 fn run_scale(arguments: &cli::Scale, output: Output, environment: &Environment, ui: &Arc<Ui>) -> Result<Exit, Failure> {
     let (request, connection) = ScaleRequest::check(arguments)?;
-    let signals = Signals::listen()
-        .map_err(|failed| Failure::new("signals", "cannot listen for signals").because(failed.to_string()))?;
+    let signals = listen()?;
     let ready = prepare(&connection, environment, &signals, ui);
     let (report, failure) = match ready {
         Ok((target, exec)) => scale::scale(&request, &Arc::new(exec), &target, &signals, ui),
@@ -105,6 +108,36 @@ fn run_scale(arguments: &cli::Scale, output: Output, environment: &Environment, 
         Output::Text => ui.result(&report.text(Timestamp::now())),
     }
     failure.map_or(Ok(exit), Err)
+}
+
+fn run_autoscale(
+    arguments: &cli::Autoscale,
+    output: Output,
+    environment: &Environment,
+    ui: &Arc<Ui>,
+) -> Result<Exit, Failure> {
+    let (request, connection) = AutoscaleRequest::check(arguments)?;
+    let signals = listen()?;
+    let (report, failure) = match prepare(&connection, environment, &signals, ui) {
+        Ok((target, exec)) => autoscale::autoscale(&request, &Arc::new(exec), &target, &signals, ui),
+        Err(failure) => {
+            let mut report = report::AutoscaleReport::new(connection.namespace.as_deref().unwrap_or_default());
+            report.failed(&failure);
+            (report, Some(failure))
+        }
+    };
+    let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
+    match output {
+        // Wrong usage is told on standard error only.
+        Output::Json if exit != Exit::Usage => ui.result(&report.json()),
+        Output::Json => {}
+        Output::Text => ui.result(&report.text()),
+    }
+    failure.map_or(Ok(exit), Err)
+}
+
+fn listen() -> Result<Signals, Failure> {
+    Signals::listen().map_err(|failed| Failure::new("signals", "cannot listen for signals").because(failed.to_string()))
 }
 
 fn prepare(

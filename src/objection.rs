@@ -1,6 +1,7 @@
 //! What a proof objects to, as a refusal: the list of everything else that the
 //! upgrade would change.
 
+use crate::chart::ChartWish;
 use crate::error::Failure;
 use crate::manifest::Difference;
 use crate::prove::Proof;
@@ -23,12 +24,28 @@ pub enum Origin {
     CameBack,
 }
 
-/// The refusal of a step whose proof is not clean.
+impl Origin {
+    /// What to think of differences from the release, by where the chart was
+    /// found: in so many places, or where the user said.
+    #[must_use]
+    pub fn of(wish: &ChartWish, places: usize) -> Self {
+        match places {
+            _ if wish.is_said() => Self::MaybeAnotherChart,
+            // The last place is the official repository, which may be the only
+            // one or the same as the one before it.
+            0..=2 => Self::TheChart,
+            _ => Self::MaybeAnotherChart,
+        }
+    }
+}
+
+/// The refusal of a step whose proof is not clean. `consent` is the command that
+/// makes the listed changes.
 #[must_use]
-pub fn refusal(proof: &Proof, origin: Origin, place: &Place<'_>, command: &str) -> Failure {
+pub fn refusal(proof: &Proof, origin: Origin, place: &Place<'_>, consent: &str) -> Failure {
     let Place { release, namespace, .. } = place;
     let at = format!("release `{release}` in namespace `{namespace}`");
-    let consent = format!("to make these changes first, at unchanged counts: `{command} --allow-other-changes`");
+    let consent = format!("to make these changes first, at unchanged counts: `{consent}`");
     let others = proof.others();
     let failure = match origin {
         Origin::Unstable => Failure::new("unstable-render", format!("the chart of {at} renders differently each time"))

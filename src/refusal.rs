@@ -1,7 +1,7 @@
 //! The refusals of `decide`, each with its stable identifier, its sentence and
 //! its way out. `docs/refusals.md` has a section for each.
 
-use crate::autoscaler::Autoscaler;
+use crate::autoscaler::{self, Autoscaler, Conflict};
 use crate::component::{self, ComponentRef};
 use crate::error::Failure;
 use crate::observe::backticked;
@@ -77,7 +77,13 @@ pub enum Refusal {
         /// The component.
         component: ComponentRef,
         /// Which one, and between which counts.
-        autoscaler: Autoscaler,
+        autoscaler: Box<Autoscaler>,
+        /// Whether it is the release's, and so `autoscale`'s to change.
+        of_chart: bool,
+        /// What is in the way of the count.
+        conflict: Conflict,
+        /// The count.
+        to: u32,
     },
     /// A GitOps controller writes the object's state again and again.
     GitOpsManaged {
@@ -195,7 +201,10 @@ impl Refusal {
                         "its value `{}` is negative, so the release declares no count",
                         component.replicas_key()
                     ))
-                    .hint(format!("kubectl get horizontalpodautoscalers{flags}"))
+                    .hint(format!(
+                        "`kubectl milvus autoscale {release} {} --off{flags}` declares the live count, so that it can be scaled",
+                        component.key
+                    ))
             }
             Self::RelativeDrift { component, live, declared } => Failure::new(
                 "drift",
@@ -231,13 +240,48 @@ impl Refusal {
                 "say which count it is to have: `{}`",
                 scale(*component, &live.iter().max().filter(|n| **n > 0).unwrap_or(declared).to_string())
             )),
-            Self::Autoscaled { component, autoscaler } => {
-                Failure::new("autoscaled", format!("the count of `{}` of {at} belongs to an autoscaler", component.key))
-                    .because(autoscaler.to_string())
-                    .hint(format!(
-                        "change its bounds, or delete it first: `kubectl get hpa {}{flags}`",
-                        autoscaler.name
-                    ))
+            Self::Autoscaled { component, autoscaler, of_chart, conflict, to } => {
+                let key = component.key;
+                let autoscale = format!("kubectl milvus autoscale {release} {key}");
+                let (min, max) = (autoscaler.min.min(*to).max(1), autoscaler.max.max(*to));
+                match conflict {
+                    Conflict::Owned => {
+                        let failure =
+                            Failure::new("autoscaled", format!("the count of `{key}` of {at} belongs to an autoscaler"))
+                                .because(autoscaler.to_string());
+                        if *of_chart {
+                            failure.hint(format!(
+                                "`{autoscale} --min {min} --max {max}{flags}` changes its bounds, `{autoscale} --off{flags}` ends it"
+                            ))
+                        } else {
+                            failure.hint(format!(
+                                "change its bounds, or delete it first: `kubectl get hpa {}{flags}`",
+                                autoscaler.name
+                            ))
+                        }
+                    }
+                    Conflict::OutsideBounds => Failure::new(
+                        "outside-bounds",
+                        format!("`{key}={to}` of {at} is outside the bounds of its autoscaler"),
+                    )
+                    .because(format!("{autoscaler}, and would set it back at once"))
+                    .hint(if autoscaler.name == autoscaler::printed_name(&autoscaler.deployment) {
+                        format!(
+                            "change its bounds first: `{autoscale} --min {min} --max {max} --grow-only{flags} | kubectl apply -f -`"
+                        )
+                    } else {
+                        format!("change its bounds first: `kubectl edit hpa {}{flags}`", autoscaler.name)
+                    }),
+                    Conflict::GrowsBack(back) => {
+                        Failure::new("autoscaled", format!("the autoscaler of `{key}` of {at} would take {to} back"))
+                            .because(format!("{autoscaler}, and by what the pods use now it would grow it to {back}"))
+                            .hint(format!(
+                                "wait until less is used, or raise what it aims at ({}): `kubectl describe hpa {}{flags}`",
+                                autoscaler.targets(),
+                                autoscaler.name
+                            ))
+                    }
+                }
             }
             Self::GitOpsManaged { component, by } => {
                 let (who, what) = match by {

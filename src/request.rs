@@ -1,7 +1,10 @@
 //! What was asked for, checked. Argument types end here.
 
+mod autoscale;
+
 use std::time::Duration;
 
+pub use self::autoscale::AutoscaleRequest;
 use crate::chart::ChartWish;
 use crate::cli::{self, GateSources};
 use crate::component;
@@ -95,13 +98,6 @@ impl ScaleRequest {
             return Err(Failure::usage("nothing to scale was named")
                 .hint("write a target as COMPONENT=COUNT, for instance queryNode=3"));
         }
-        for (flag, value) in [("--chart", chart), ("--repo", repo)] {
-            if let Some(value) = value
-                && (value.is_empty() || value.starts_with('-'))
-            {
-                return Err(Failure::usage(format!("`{value}` is not a value for `{flag}`")));
-            }
-        }
         let extent = match (dry_run, no_wait) {
             (true, _) => Extent::Planned,
             (false, true) => Extent::Applied,
@@ -110,7 +106,7 @@ impl ScaleRequest {
         let request = Self {
             release,
             asked,
-            chart: ChartWish { chart: chart.clone(), repository: repo.clone() },
+            chart: chart_wish(chart.as_deref(), repo.as_deref())?,
             extent,
             pace: *step,
             grace: grace.unwrap_or(Grace::Usual),
@@ -126,6 +122,18 @@ impl ScaleRequest {
         };
         Ok((request, connection.into()))
     }
+}
+
+/// Where the chart is: neither can become a flag.
+fn chart_wish(chart: Option<&str>, repository: Option<&str>) -> Result<ChartWish, Failure> {
+    for (flag, value) in [("--chart", chart), ("--repo", repository)] {
+        if let Some(value) = value
+            && (value.is_empty() || value.starts_with('-'))
+        {
+            return Err(Failure::usage(format!("`{value}` is not a value for `{flag}`")));
+        }
+    }
+    Ok(ChartWish { chart: chart.map(str::to_owned), repository: repository.map(str::to_owned) })
 }
 
 /// A name that Helm takes for a release: so it can be no flag, and nothing that
@@ -174,7 +182,7 @@ mod tests {
     fn check(words: &str) -> Result<ScaleRequest, String> {
         let arguments = ["kubectl-milvus", "scale"].into_iter().chain(words.split_whitespace());
         let parsed = cli::Arguments::try_parse_from(arguments).map_err(|e| e.to_string())?;
-        let cli::Command::Scale(scale) = parsed.command;
+        let cli::Command::Scale(scale) = parsed.command else { panic!("{words}") };
         ScaleRequest::check(&scale).map(|(request, _)| request).map_err(|failure| {
             assert_eq!(failure.exit.code(), 2, "{failure:?}");
             failure.message

@@ -136,7 +136,7 @@ fn pod_table(pods: &[PodReport], now: Timestamp) -> String {
 }
 
 /// Columns as kubectl sets them: three spaces between, no lines.
-fn table(rows: &[Vec<String>]) -> String {
+pub(super) fn table(rows: &[Vec<String>]) -> String {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.add_rows(rows.iter().cloned());

@@ -4,82 +4,23 @@
 use std::time::Duration;
 
 use super::Run;
-use crate::component::ComponentRef;
-use crate::decide;
 use crate::error::{Exit, Failure, plain};
-use crate::helm;
+use crate::explain;
 use crate::observe::Observed;
-use crate::reading::{Denied, Reading};
 use crate::refusal::{Place, Refusal};
 use crate::report::{ComponentReport, Outcome};
 use crate::signals::Interrupt;
 use crate::stuck::Stuck;
-use crate::target::Target;
 use crate::verdict::{Moved, Progress};
 
 impl Run<'_> {
     pub(super) fn refused(&self, refusal: &Refusal, observed: &Observed) -> Failure {
-        let failure = refusal.failure(&self.at(observed));
-        match refusal {
-            Refusal::NotRunning { component } => self.not_running(component, observed, failure),
-            Refusal::ReleasePending { revision, .. } => self.pending(*revision, observed, failure),
-            _ => failure,
-        }
+        explain::refused(self.exec, self.target, refusal, observed)
     }
 
     /// Where the release is, for a sentence.
     pub(super) fn at<'a>(&'a self, observed: &'a Observed) -> Place<'a> {
         Place { release: &observed.release.name, namespace: &self.target.namespace, flags: self.target.hint_flags() }
-    }
-
-    /// Since when an operation is pending, and the way out if it was killed.
-    fn pending(&self, revision: u64, observed: &Observed, failure: Failure) -> Failure {
-        let name = &observed.release.name;
-        let Ok(history) = self.exec.read(&helm::whole_history(self.target, name), helm::read_whole_history) else {
-            return failure;
-        };
-        let failure = match history.iter().find(|known| known.revision == revision) {
-            Some(known) => failure.because(format!("since {}: {}", plain(&known.updated), plain(&known.description))),
-            None => failure,
-        };
-        match history.iter().rev().find(|known| matches!(known.status.as_str(), "deployed" | "superseded")) {
-            Some(well) => failure.hint(format!(
-                "wait; if you are sure that it was killed: `helm rollback {name} {}{}` (which sets all counts back at once)",
-                well.revision,
-                self.target.hint_flags()
-            )),
-            None => failure,
-        }
-    }
-
-    /// A component without a Deployment is switched off, or the chart does not
-    /// know it: the release's values tell.
-    fn not_running(&self, component: ComponentRef, observed: &Observed, failure: Failure) -> Failure {
-        let release = &observed.release;
-        let query = helm::values(self.target, &release.name, release.revision);
-        let needs = Denied { verb: "get", resource: "secrets" };
-        let runs = decide::running(observed).iter().map(|c| c.key.to_owned()).collect::<Vec<_>>();
-        let failure = failure.because(format!("it runs {}", crate::observe::backticked(&runs)));
-        let switch = component.switch();
-        let top = switch.split('.').next().unwrap_or(component.key);
-        match Reading::of(self.exec.read(&query, helm::read_value_keys), needs) {
-            Reading::Known(keys) if keys.iter().any(|key| key == top) => failure
-                .because(format!("it is switched off (`{switch}`); to switch it on is more than a change of a count"))
-                .hint(format!("helm get values {} --all{}", release.name, self.target.hint_flags())),
-            Reading::Known(_) => Failure {
-                id: Some("unknown-component"),
-                message: format!(
-                    "chart {} of {} has no `{}`",
-                    release.chart,
-                    failure_place(&release.name, self.target),
-                    component.key
-                ),
-                ..failure
-            },
-            Reading::Absent | Reading::Forbidden(_) | Reading::Unclear(_) => {
-                failure.because("whether it is switched off or unknown to the chart could not be read")
-            }
-        }
     }
 
     pub(super) fn no_wait_of(left: usize) -> Failure {
@@ -174,7 +115,7 @@ impl Run<'_> {
 
     pub(super) fn place(&self) -> String {
         let name = self.report.release.as_ref().map_or("", |release| release.name.as_str());
-        failure_place(name, self.target)
+        explain::place(name, self.target)
     }
 
     /// The way on and the way back, in absolute counts: to run them again is
@@ -184,20 +125,17 @@ impl Run<'_> {
         if self.report.changed_something() { format!("{on}, or back with `{}`", self.command(|c| c.from)) } else { on }
     }
 
+    /// The command that also makes what the proof lists.
+    pub(super) fn consent(&self) -> String {
+        format!("{} --allow-other-changes", self.command(|c| c.to))
+    }
+
     /// A command in absolute counts.
     pub(super) fn command(&self, count: impl Fn(&ComponentReport) -> u32) -> String {
         let name = self.report.release.as_ref().map_or("", |release| release.name.as_str());
         let targets: Vec<String> =
             self.report.components.iter().map(|c| format!("{}={}", c.component, count(c))).collect();
         format!("kubectl milvus scale {name} {}{}", targets.join(" "), self.target.hint_flags())
-    }
-}
-
-fn failure_place(name: &str, target: &Target) -> String {
-    if name.is_empty() {
-        format!("namespace `{}`", target.namespace)
-    } else {
-        format!("release `{name}` in namespace `{}`", target.namespace)
     }
 }
 

@@ -2,8 +2,10 @@
 
 use super::Run;
 use crate::chart::{self, ChartSource};
+use crate::component::ComponentRef;
 use crate::decide::Step;
 use crate::error::Failure;
+use crate::manifest;
 use crate::objection::{self, Origin};
 use crate::observe::Observed;
 use crate::order::Order;
@@ -30,29 +32,9 @@ impl Run<'_> {
             None => chart::find(self.exec, &self.request.chart, &release.chart)
                 .map_err(|failure| self.or_interrupted(failure))?,
         };
-        let origin = match places.len() {
-            _ if self.settled => Origin::CameBack,
-            _ if self.request.chart.is_said() => Origin::MaybeAnotherChart,
-            // The last place is the official repository, which may be the only
-            // one or the same as the one before it.
-            0..=2 => Origin::TheChart,
-            _ => Origin::MaybeAnotherChart,
-        };
-        let mut best: Option<(ChartSource, Proof)> = None;
-        for source in places {
-            let upgrade = order.upgrade(release, &source, history);
-            let proof = match prove::prove(self.exec, self.target, observed, &upgrade, &order.permitted, also_needed) {
-                Ok(proof) => proof,
-                // One place that is out of reach does not speak for the others.
-                Err(_) if best.is_some() => continue,
-                Err(failure) => return Err(self.or_interrupted(failure)),
-            };
-            if proof.against_release.is_empty() {
-                best = Some((source, proof));
-                break;
-            }
-            best.get_or_insert((source, proof));
-        }
+        let origin = if self.settled { Origin::CameBack } else { Origin::of(&self.request.chart, places.len()) };
+        let best = prove::with_each(self.exec, self.target, observed, order, places, history, also_needed)
+            .map_err(|failure| self.or_interrupted(failure))?;
         self.ui.end();
         let Some((source, proof)) = best else {
             return Err(Failure::new("chart-not-found", format!("no place has the chart `{}`", release.chart)));
@@ -69,7 +51,8 @@ impl Run<'_> {
         Ok((source, proof, origin))
     }
 
-    /// Refuses a step on a component whose count an autoscaler moves.
+    /// Refuses a step on a component whose count an autoscaler moves, unless it
+    /// only grows and the count is one that it leaves alone.
     pub(super) fn autoscaled(&self, proof: &Proof, step: &Step, observed: &Observed) -> Result<(), Failure> {
         let autoscalers = match &proof.autoscalers {
             Reading::Known(autoscalers) => autoscalers,
@@ -86,14 +69,29 @@ impl Run<'_> {
                 return Ok(());
             }
         };
-        for change in &step.changes {
-            let mine = |name: &str| observed.declared.iter().any(|d| d.component == change.component && d.name == name);
-            if let Some(autoscaler) = autoscalers.iter().find(|autoscaler| mine(&autoscaler.deployment)) {
-                let refusal = Refusal::Autoscaled { component: change.component, autoscaler: autoscaler.clone() };
+        let released = manifest::objects(&observed.manifest).unwrap_or_default();
+        for (component, from, to) in self.wanted(step) {
+            let mine = |name: &str| observed.declared.iter().any(|d| d.component == component && d.name == name);
+            for autoscaler in autoscalers.iter().filter(|autoscaler| mine(&autoscaler.deployment)) {
+                let Some(conflict) = autoscaler.conflict(from, to) else { continue };
+                let of_chart =
+                    released.keys().any(|id| id.kind == "HorizontalPodAutoscaler" && id.name == autoscaler.name);
+                let autoscaler = Box::new(autoscaler.clone());
+                let refusal = Refusal::Autoscaled { component, autoscaler, of_chart, conflict, to };
                 return Err(self.refused(&refusal, observed));
             }
         }
         Ok(())
+    }
+
+    /// The counts of the step, and those that the goal comes to in the end: what
+    /// a later step could not do is refused before the first.
+    fn wanted(&self, step: &Step) -> Vec<(ComponentRef, u32, u32)> {
+        let aims = self.goal.iter().flat_map(|goal| &goal.0).filter(|aim| aim.from != aim.to);
+        let now = |component| step.changes.iter().find(|change| change.component == component);
+        let aims = aims.map(|aim| (aim.component, now(aim.component).map_or(aim.from.0, |c| c.from.0), aim.to.0));
+        let steps = step.changes.iter().map(|change| (change.component, change.from.0, change.to.0));
+        steps.chain(aims).collect()
     }
 
     /// Why the proof does not hold, with the list of what else would change.
@@ -114,6 +112,6 @@ impl Run<'_> {
                 Err(failure) => return failure,
             }
         }
-        objection::refusal(proof, origin, &self.at(observed), &self.command(|c| c.to))
+        objection::refusal(proof, origin, &self.at(observed), &self.consent())
     }
 }

@@ -36,7 +36,7 @@ impl Run<'_> {
         let upgrade = order.upgrade(&observed.release, source, history);
         // What is new in each render would come back in the next one.
         if !proof.against_release.is_empty() && !prove::unstable(self.exec, self.target, &upgrade)?.is_empty() {
-            return Err(objection::refusal(proof, Origin::Unstable, &self.at(observed), &self.command(|c| c.to)));
+            return Err(objection::refusal(proof, Origin::Unstable, &self.at(observed), &self.consent()));
         }
         let own = prove::prove(self.exec, self.target, observed, &upgrade, &order.permitted, &[])?;
         if let Some(what) = own.moved {

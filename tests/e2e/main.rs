@@ -22,6 +22,7 @@ mod changed_by_hand;
 mod counts_of_others;
 mod side_effects;
 
+mod autoscale;
 mod autoscaled;
 mod managed;
 mod release_state;
