@@ -226,11 +226,7 @@ impl Run<'_> {
         let places = chart::find(self.exec, &self.request.chart, &release.chart)
             .map_err(|failure| self.or_interrupted(failure))?;
         let origin = Origin::of(&self.request.chart, places.len());
-        let rights = ["create", "patch", "delete"].map(|verb| Right {
-            verb,
-            group: "autoscaling".to_owned(),
-            resource: "horizontalpodautoscalers".to_owned(),
-        });
+        let rights = rights(standing);
         let proven = prove::with_each(self.exec, self.target, observed, order, places, None, &rights)
             .map_err(|failure| self.or_interrupted(failure))?;
         self.ui.end();
@@ -399,4 +395,19 @@ impl Run<'_> {
         let what = format!("interrupted before anything was changed, in {}", self.place());
         Failure { exit: signal.exit(), ..Failure::new("interrupted", what) }
     }
+}
+
+/// What the change of the autoscaler needs besides the upgrade's rights.
+fn rights(standing: &Standing) -> Vec<Right> {
+    let verbs: &[&'static str] = match (&standing.before, &standing.wanted) {
+        (None, Some(_)) => &["create", "patch"],
+        (Some(_), Some(_)) => &["patch"],
+        (_, None) => &["delete"],
+    };
+    let right = |verb: &&'static str| Right {
+        verb,
+        group: "autoscaling".to_owned(),
+        resource: "horizontalpodautoscalers".to_owned(),
+    };
+    verbs.iter().map(right).collect()
 }

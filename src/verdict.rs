@@ -210,4 +210,20 @@ mod tests {
         assert!(!gone("t"));
         assert!(!gone("rt"));
     }
+
+    #[test]
+    fn a_count_that_is_another_in_the_cluster_was_moved_by_somebody() {
+        let component = component::find("qn").unwrap();
+        let expected =
+            [Expected { component, deployments: vec![("a".into(), 2), ("b".into(), 3), ("gone".into(), 1)] }];
+        let live = |name: &str, count: u32| -> Deployment {
+            let fields = serde_json::json!([{"manager": "kubectl", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]);
+            let metadata = serde_json::json!({"name": name, "managedFields": fields});
+            serde_json::from_value(serde_json::json!({"metadata": metadata, "spec": {"replicas": count}})).unwrap()
+        };
+        assert_eq!(moved(&expected, &[live("a", 2), live("b", 3), live("other", 9)]), None);
+        let found = moved(&expected, &[live("a", 2), live("b", 4)]).unwrap();
+        assert_eq!((found.deployment.as_str(), found.from, found.to), ("b", 3, 4));
+        assert_eq!(found.by.unwrap().to_string(), "by `kubectl`");
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::answering::answers;
 use crate::evidence::{count, create, evidence, history, moved, refused, settled};
+use crate::hand_over::give_jane;
 use crate::said::Said;
 use crate::sandbox::{Helm, NEWEST, Sandbox};
 use crate::with_each_helm;
@@ -470,6 +471,36 @@ fn what_else_would_change_is_refused_with_the_upgrade_that_makes_it() {
 
     hint: record it in the release's values; to make these changes first, at unchanged counts: `helm upgrade rel milvus/milvus --version 5.0.19 --reuse-values --no-hooks --force-conflicts '--description=other changes, at unchanged counts' --namespace=NAMESPACE --kube-context=sandbox`
     ");
+}
+
+/// Helm would find out half-way.
+#[test]
+fn without_the_right_to_write_autoscalers_nothing_begins() {
+    let Some(sandbox) = requesting(Helm::V3, "") else { return };
+    let reads = "{apiGroups: [''], resources: [pods], verbs: [get, list, watch]}";
+    give_jane(&sandbox, reads);
+    autoscale(&sandbox, "rel proxy --min 1 --max 3 --as jane").exits(0);
+    sandbox.kubectl(&["delete", "role", "jane"]);
+    let rules = r#"[{"apiGroups":["apps"],"resources":["*"],"verbs":["*"]},
+        {"apiGroups":["autoscaling"],"resources":["*"],"verbs":["get","list","patch"]},
+        {"apiGroups":[""],"resources":["pods","secrets","configmaps","services","serviceaccounts"],"verbs":["*"]}]"#;
+    let rules: serde_json::Value = serde_json::from_str(rules).unwrap();
+    create(
+        &sandbox,
+        &json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "jane"}, "rules": rules
+        }),
+    );
+    let before = autoscalers(&sandbox);
+    insta::assert_snapshot!(refused(&sandbox, sandbox.milvus("autoscale rel proxy --off --as jane")), @"
+    error: you may not make this upgrade in namespace `NAMESPACE` (forbidden)
+    caused by: missing: `delete horizontalpodautoscalers.autoscaling`
+
+    hint: kubectl auth can-i delete horizontalpodautoscalers.autoscaling -n NAMESPACE --as=jane
+    ");
+    assert_eq!(autoscalers(&sandbox), before);
+    // To change it is less.
+    autoscale(&sandbox, "rel proxy --min 1 --max 4 --as jane").exits(0);
 }
 
 /// Between the proof and the upgrade, once.
