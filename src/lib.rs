@@ -65,18 +65,19 @@ use crate::ui::{Ui, Verbosity};
 
 /// The whole program: arguments and environment in, exit code out.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> Exit {
-    let arguments = match parse(arguments, environment) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match parse(&arguments, environment) {
         Ok(arguments) => arguments,
-        Err(said) => {
-            // Help and version go to standard output and are no failure.
-            let exit = if said.use_stderr() { Exit::Usage } else { Exit::Done };
-            let _ = said.print();
-            return exit;
-        }
+        Err(exit) => return exit,
     };
     let ui = Arc::new(writer(&arguments.printing, environment));
+    let connection = Connection::from(&arguments.connection);
     let ended = match &arguments.command {
-        Command::Scale(scale) => run_scale(scale, arguments.printing.output, environment, &ui),
+        Command::Scale(scale) => run_scale(scale, &connection, arguments.printing.output, environment, &ui),
+        Command::Version => {
+            ui.result(concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n"));
+            Ok(Exit::Done)
+        }
     };
     ended.unwrap_or_else(|failure| {
         ui.failure(&failure);
@@ -84,11 +85,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     })
 }
 
-fn run_scale(arguments: &cli::Scale, output: Output, environment: &Environment, ui: &Arc<Ui>) -> Result<Exit, Failure> {
-    let (request, connection) = ScaleRequest::check(arguments)?;
+fn run_scale(
+    arguments: &cli::Scale,
+    connection: &Connection,
+    output: Output,
+    environment: &Environment,
+    ui: &Arc<Ui>,
+) -> Result<Exit, Failure> {
+    let request = ScaleRequest::check(arguments)?;
     let signals = Signals::listen()
         .map_err(|failed| Failure::new("signals", "cannot listen for signals").because(failed.to_string()))?;
-    let ready = prepare(&connection, environment, &signals, ui);
+    let ready = prepare(connection, environment, &signals, ui);
     let (report, failure) = match ready {
         Ok((target, exec)) => scale::scale(&request, &Arc::new(exec), &target, &signals, ui),
         Err(failure) => {
@@ -113,17 +120,44 @@ fn prepare(
     signals: &Signals,
     ui: &Arc<Ui>,
 ) -> Result<(Target, Exec), Failure> {
+    let target = Target::resolve(connection, environment)?;
     let traced = Arc::clone(ui);
     let exec = Exec::find(environment, signals.clone(), move |call| traced.command(call))?;
-    Ok((Target::resolve(connection, environment)?, exec))
+    Ok((target, exec))
 }
 
 /// Usage lines name the program as the user calls it.
-fn parse(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> Result<Arguments, clap::Error> {
-    let name = if environment.is_helm_plugin() { "helm milvus" } else { "kubectl milvus" };
-    let mut command = cli::command(name);
-    let matches = command.try_get_matches_from_mut(arguments)?;
-    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+fn name(environment: &Environment) -> &'static str {
+    if environment.is_helm_plugin() { "helm milvus" } else { "kubectl milvus" }
+}
+
+/// Reads the arguments; what there is to say about them is said.
+fn parse(arguments: &[OsString], environment: &Environment) -> Result<Arguments, Exit> {
+    let name = name(environment);
+    let color = color_of(arguments);
+    let mut command = cli::command(name).color(color);
+    let parsed = command.try_get_matches_from_mut(arguments).and_then(|m| Arguments::from_arg_matches(&m));
+    parsed.map_err(|error| {
+        let ui = writer(&Printing { output: Output::Text, quiet: false, verbose: false, color }, environment);
+        if let Some(failure) = cli::complaint(&error, name) {
+            ui.failure(&failure);
+            return failure.exit;
+        }
+        // Help and version are what was asked for.
+        let text: Vec<String> =
+            error.render().ansi().to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+        ui.result(&(text.join("\n") + "\n"));
+        Exit::Done
+    })
+}
+
+/// What `--color` says, of words that clap has not read, or not understood.
+fn color_of(arguments: &[OsString]) -> ColorChoice {
+    let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).take_while(|word| *word != "--").collect();
+    let attached = |word: &&str| word.strip_prefix("--color=").map(str::to_owned);
+    let apart = words.iter().zip(words.iter().skip(1)).filter(|(flag, _)| **flag == "--color");
+    let said = words.iter().find_map(attached).or_else(|| apart.map(|(_, value)| (*value).to_owned()).next());
+    said.and_then(|said| said.parse().ok()).unwrap_or(ColorChoice::Auto)
 }
 
 fn writer(printing: &Printing, environment: &Environment) -> Ui {

@@ -10,7 +10,6 @@ use crate::error::Failure;
 use crate::gate::Sources;
 use crate::handover::Grace;
 use crate::observe::ReleaseWish;
-use crate::target::Connection;
 
 /// A checked `scale`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +54,7 @@ impl ScaleRequest {
     ///
     /// # Errors
     /// Wrong usage: what was typed can never work.
-    pub fn check(arguments: &cli::Scale) -> Result<(Self, Connection), Failure> {
+    pub fn check(arguments: &cli::Scale) -> Result<Self, Failure> {
         let cli::Scale {
             words,
             chart,
@@ -69,7 +68,6 @@ impl ScaleRequest {
             settle,
             timeout,
             allow_zero,
-            connection,
         } = arguments;
         let mut release = ReleaseWish::Only;
         let mut asked: Vec<Asked> = Vec::new();
@@ -107,7 +105,7 @@ impl ScaleRequest {
             (false, true) => Extent::Applied,
             (false, false) => Extent::Verified,
         };
-        let request = Self {
+        Ok(Self {
             release,
             asked,
             chart: ChartWish { chart: chart.clone(), repository: repo.clone() },
@@ -123,8 +121,7 @@ impl ScaleRequest {
             timeout: *timeout,
             allow_zero: *allow_zero,
             allow_other_changes: *allow_other_changes,
-        };
-        Ok((request, connection.into()))
+        })
     }
 }
 
@@ -174,8 +171,8 @@ mod tests {
     fn check(words: &str) -> Result<ScaleRequest, String> {
         let arguments = ["kubectl-milvus", "scale"].into_iter().chain(words.split_whitespace());
         let parsed = cli::Arguments::try_parse_from(arguments).map_err(|e| e.to_string())?;
-        let cli::Command::Scale(scale) = parsed.command;
-        ScaleRequest::check(&scale).map(|(request, _)| request).map_err(|failure| {
+        let cli::Command::Scale(scale) = parsed.command else { panic!("another command") };
+        ScaleRequest::check(&scale).map_err(|failure| {
             assert_eq!(failure.exit.code(), 2, "{failure:?}");
             failure.message
         })

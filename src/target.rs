@@ -24,6 +24,49 @@ pub struct Connection {
     pub as_groups: Vec<String>,
     /// `--request-timeout`, for kubectl; Helm has no such flag.
     pub request_timeout: Option<String>,
+    /// `-s`, `--server`.
+    pub server: Option<String>,
+    /// `--certificate-authority`.
+    pub certificate_authority: Option<PathBuf>,
+    /// `--tls-server-name`.
+    pub tls_server_name: Option<String>,
+    /// `--insecure-skip-tls-verify`.
+    pub insecure_skip_tls_verify: bool,
+    /// `--cluster`, for which Helm has no flag: refused.
+    pub cluster: Option<String>,
+    /// `--user`, likewise.
+    pub user: Option<String>,
+    /// The first flag that names credentials, if one was given; refused, and
+    /// its value is not kept.
+    pub credentials: Option<&'static str>,
+}
+
+impl Connection {
+    /// Refuses what only one of the two programs could be told.
+    fn serves_both(&self) -> Result<(), Failure> {
+        let kubeconfig = "put it into a kubeconfig, and name that with `--kubeconfig` or `--context`";
+        match self.credentials {
+            Some("--token") => {
+                return Err(Failure::usage("`--token` would show the token in the list of processes").hint(kubeconfig));
+            }
+            Some(flag) => {
+                return Err(
+                    Failure::usage(format!("`{flag}` cannot be passed on: Helm has no such flag")).hint(kubeconfig)
+                );
+            }
+            None => {}
+        }
+        let named = [("--cluster", &self.cluster), ("--user", &self.user)];
+        let Some((flag, _)) = named.iter().find(|(_, name)| name.is_some()) else { return Ok(()) };
+        let named = |name: &Option<String>, otherwise: &str| {
+            name.as_deref().map_or_else(|| otherwise.to_owned(), crate::invocation::quoted)
+        };
+        Err(Failure::usage(format!("`{flag}` cannot be passed on: Helm has no such flag")).hint(format!(
+            "kubectl config set-context milvus --cluster={} --user={}, and then `--context milvus` instead",
+            named(&self.cluster, "CLUSTER"),
+            named(&self.user, "USER"),
+        )))
+    }
 }
 
 /// The process environment, read once.
@@ -64,6 +107,7 @@ impl Target {
     /// account. The context is pinned by name: `kubectl config use-context` in
     /// another terminal must not move a run that lasts half an hour.
     pub fn resolve(connection: &Connection, environment: &Environment) -> Result<Self, Failure> {
+        connection.serves_both()?;
         let helm_said =
             |name: &str| environment.is_helm_plugin().then(|| environment.get(name)).flatten().map(str::to_owned);
         if helm_said("HELM_KUBETOKEN").is_some() {
@@ -118,16 +162,19 @@ impl Target {
         for group in &groups {
             target.add("--kube-as-group", "--as-group", Some(group), Some(group));
         }
-        for (variable, helm, kubectl) in [
-            ("HELM_KUBEAPISERVER", "--kube-apiserver", "--server"),
-            ("HELM_KUBECAFILE", "--kube-ca-file", "--certificate-authority"),
-            ("HELM_KUBETLS_SERVER_NAME", "--kube-tls-server-name", "--tls-server-name"),
+        let authority = connection.certificate_authority.as_ref().map(|path| path.display().to_string());
+        for (argument, variable, helm, kubectl) in [
+            (&connection.server, "HELM_KUBEAPISERVER", "--kube-apiserver", "--server"),
+            (&authority, "HELM_KUBECAFILE", "--kube-ca-file", "--certificate-authority"),
+            (&connection.tls_server_name, "HELM_KUBETLS_SERVER_NAME", "--kube-tls-server-name", "--tls-server-name"),
         ] {
-            let value = helm_said(variable);
-            target.add(helm, kubectl, value.as_deref(), None);
+            let value = argument.clone().or_else(|| helm_said(variable));
+            target.add(helm, kubectl, value.as_deref(), argument.as_deref());
         }
-        if helm_said("HELM_KUBEINSECURE_SKIP_TLS_VERIFY").as_deref() == Some("true") {
-            target.add("--kube-insecure-skip-tls-verify", "--insecure-skip-tls-verify", Some("true"), None);
+        let insecure = connection.insecure_skip_tls_verify;
+        if insecure || helm_said("HELM_KUBEINSECURE_SKIP_TLS_VERIFY").as_deref() == Some("true") {
+            let typed = insecure.then_some("true");
+            target.add("--kube-insecure-skip-tls-verify", "--insecure-skip-tls-verify", Some("true"), typed);
         }
         if let Some(timeout) = &connection.request_timeout {
             target.kubectl.push(format!("--request-timeout={timeout}"));
@@ -347,6 +394,7 @@ users:
             as_user: Some("-jane".into()),
             as_groups: vec!["a".into(), "b".into()],
             request_timeout: Some("5s".into()),
+            ..Connection::default()
         };
         let target = Target::resolve(&connection, &environment(&[])).unwrap();
         assert_eq!(target.helm_flags()[0], "--namespace=other");
