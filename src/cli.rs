@@ -8,8 +8,10 @@ use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum, ValueHint};
 use crate::decide::Pace;
 use crate::handover::Grace;
 
+mod grammar;
 mod help;
 
+pub use grammar::{Choice, Flag, Grammar, Values, Words, connection, grammar};
 pub use help::{command, complaint};
 
 /// Scale Milvus clusters that Helm installed, and verify the pods
@@ -37,6 +39,12 @@ pub enum Command {
     /// first and in one upgrade; what shrinks follows, one pod per step. It comes
     /// back when the pods are Ready and none is terminating, or says why not.
     Scale(Scale),
+    /// Print the file that lets kubectl complete `kubectl milvus`
+    ///
+    /// kubectl asks the program `kubectl_complete-milvus` of your PATH, for
+    /// every shell that it completes in. Helm needs no such file: its plugin
+    /// brings one.
+    Completion,
     /// Print the version
     Version,
 }

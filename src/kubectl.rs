@@ -172,6 +172,25 @@ pub fn list_autoscalers(target: &Target) -> Query {
     Query(Invocation::new(Program::Kubectl, ["get", "--raw"]).word(path).words(target.kubectl_flags()))
 }
 
+/// The Deployments of the namespace that carry the labels of a component, for a
+/// person who waits at a prompt.
+#[must_use]
+pub fn list_labelled_deployments(target: &Target) -> Query {
+    let labelled = Selector("app.kubernetes.io/instance,component".to_owned());
+    let Query(call) = raw(target, "apis/apps/v1", "deployments", &labelled, &[]);
+    Query(call.word(AT_A_PROMPT))
+}
+
+/// The namespaces of the cluster, likewise.
+#[must_use]
+pub fn list_namespaces(target: &Target) -> Query {
+    let call = Invocation::new(Program::Kubectl, ["get", "--raw", "/api/v1/namespaces"]);
+    Query(call.words(target.kubectl_flags()).word(AT_A_PROMPT))
+}
+
+/// The last of several counts.
+const AT_A_PROMPT: &str = "--request-timeout=3s";
+
 fn page_options(page: Option<&str>) -> Vec<(&'static str, &str)> {
     // The number is `PAGE`; a test sees to it.
     std::iter::once(("limit", "500")).chain(page.map(|token| ("continue", token))).collect()

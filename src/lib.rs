@@ -39,6 +39,8 @@ pub mod verify;
 
 pub mod scale;
 
+pub mod complete;
+
 pub mod exec;
 pub mod helm;
 pub mod invocation;
@@ -66,6 +68,15 @@ use crate::ui::{Ui, Verbosity};
 /// The whole program: arguments and environment in, exit code out.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // Before anything else: these words are half a line, and no mistake.
+    if let Some((called_by, words)) = arguments.get(1..).and_then(<[_]>::split_first)
+        && called_by == complete::CALLED_BY
+    {
+        let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        let ui = Ui::new(Verbosity::Quiet, anstream::ColorChoice::Never, true);
+        ui.result(&complete::complete(cli::command(name(environment)), &words, environment));
+        return Exit::Done;
+    }
     let arguments = match parse(&arguments, environment) {
         Ok(arguments) => arguments,
         Err(exit) => return exit,
@@ -74,6 +85,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     let connection = Connection::from(&arguments.connection);
     let ended = match &arguments.command {
         Command::Scale(scale) => run_scale(scale, &connection, arguments.printing.output, environment, &ui),
+        Command::Completion => {
+            ui.result(complete::SHIM);
+            ui.note(&complete::advice(environment));
+            Ok(Exit::Done)
+        }
         Command::Version => {
             ui.result(concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n"));
             Ok(Exit::Done)

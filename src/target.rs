@@ -242,6 +242,12 @@ impl Target {
     }
 }
 
+/// The contexts that could be named.
+pub fn contexts(connection: &Connection, environment: &Environment) -> Result<Vec<String>, Failure> {
+    let kubeconfig = Kubeconfig::load(connection.kubeconfig.as_deref(), environment)?;
+    Ok(kubeconfig.contexts.into_keys().collect())
+}
+
 /// What of a kubeconfig decides the target: the current context, and each
 /// context's namespace.
 #[derive(Debug, Default)]

@@ -23,7 +23,7 @@ struct Screen {
     end: &'static str,
 }
 
-const SCREENS: [Screen; 2] = [
+const SCREENS: [Screen; 3] = [
     Screen {
         subcommand: "scale",
         usage: "scale [RELEASE] COMPONENT=COUNT... [OPTIONS]",
@@ -34,6 +34,15 @@ const SCREENS: [Screen; 2] = [
             ("What would be done, with the proof and the exact command", "scale querynode=3 --dry-run"),
         ],
         end: EXIT_CODES,
+    },
+    Screen {
+        subcommand: "completion",
+        usage: "completion",
+        examples: &[(
+            "Complete releases, components and flags after `kubectl milvus`",
+            "completion >~/.local/bin/kubectl_complete-milvus\n  chmod +x ~/.local/bin/kubectl_complete-milvus",
+        )],
+        end: "",
     },
     Screen { subcommand: "version", usage: "version", examples: &[("Which version this is", "version")], end: "" },
 ];
@@ -247,7 +256,7 @@ mod tests {
             "scale querynode=3 --timeout 1m --timeout 2m",
             "scale querynode=3 --dry-run=server",
             "scale --frobnicate",
-            "version bash",
+            "completion bash",
         ];
         let said: Vec<String> = all.iter().map(|words| format!("> {words}\n{}", said(words))).collect();
         insta::assert_snapshot!(said.join("\n"), @"
@@ -291,9 +300,9 @@ mod tests {
         > scale --frobnicate
         unknown flag `--frobnicate`
         `kubectl milvus scale --help` lists them all
-        > version bash
+        > completion bash
         unknown argument `bash`
-        `kubectl milvus version --help` lists them all
+        `kubectl milvus completion --help` lists them all
         ");
     }
 }

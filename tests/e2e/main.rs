@@ -44,6 +44,7 @@ mod stuck;
 mod interrupted;
 mod timed_out;
 
+mod completion;
 mod misbehaving_tools;
 mod output;
 mod terminal;
