@@ -30,6 +30,7 @@ mod chart_places;
 mod chart_versions;
 mod charts;
 mod connection;
+mod connection_flags;
 mod forbidden;
 mod refusals;
 mod rights;
