@@ -47,6 +47,7 @@ mod timed_out;
 
 mod completion;
 mod misbehaving_tools;
+mod outcomes;
 mod output;
 mod terminal;
 
