@@ -46,6 +46,7 @@ mod interrupted;
 mod timed_out;
 
 mod completion;
+mod guides;
 mod misbehaving_tools;
 mod outcomes;
 mod output;

@@ -79,7 +79,7 @@ fn terminal(run: &Run) -> PtySession {
 
 /// What a terminal shows after all of this: the sequences that are used, and no
 /// other, so that a new one is noticed.
-fn screen(text: &str) -> String {
+pub fn screen(text: &str) -> String {
     let (mut lines, mut row, mut column) = (vec![Vec::<char>::new()], 0, 0);
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
