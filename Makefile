@@ -4,7 +4,7 @@
 # busy with each of them, and mixed output helps nobody.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check build debug sandbox format clippy docs manifests gofmt
+.PHONY: help demo recording test bench check build debug sandbox format clippy docs manifests gofmt
 
 phase = @echo; echo "== $(1)"
 
@@ -15,11 +15,16 @@ help:
 	@echo "make test      everything that must hold: check, then all tests on a real control plane"
 	@echo "make check     formatting, lints, documentation, manifests; no cluster"
 	@echo "make bench     compare with bare helm and kubectl"
+	@echo "make recording   draw docs/demo.svg, the picture of the README, from a run of the demo"
 	@echo "make build     target/release/kubectl-milvus"
 	@echo "make sandbox   build the control plane for tests and demo; ten minutes the first time"
 
 demo: debug sandbox
 	@sandbox/demo
+
+recording: debug sandbox
+	$(call phase,recording: docs/demo.svg)
+	@sandbox/sandbox run -- cargo test --locked --test e2e -- --ignored recording::
 
 test: check sandbox
 	$(call phase,test: build)

@@ -50,6 +50,7 @@ mod guides;
 mod misbehaving_tools;
 mod outcomes;
 mod output;
+mod recording;
 mod terminal;
 
 mod many_pods;
