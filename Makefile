@@ -4,7 +4,7 @@
 # busy with each of them, and mixed output helps nobody.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check build debug sandbox format clippy docs manifests gofmt
+.PHONY: help demo test bench check build debug sandbox dist release tagged publish plugin format clippy docs packaging gofmt
 
 phase = @echo; echo "== $(1)"
 
@@ -13,9 +13,12 @@ help:
 	@echo "                 CHART=path   with another chart than the sample"
 	@echo "                 HELM=3       with Helm 3 instead of Helm 4"
 	@echo "make test      everything that must hold: check, then all tests on a real control plane"
-	@echo "make check     formatting, lints, documentation, manifests; no cluster"
+	@echo "make check     formatting, lints, documentation, packaging; no cluster"
 	@echo "make bench     compare with bare helm and kubectl"
 	@echo "make build     target/release/kubectl-milvus"
+	@echo "make plugin    target/plugin/milvus, a folder for helm plugin install"
+	@echo "make dist      dist/: archives for every system that this Rust can build for, and krew's manifest"
+	@echo "make release   the same for all five systems, or an error; adds what is missing with rustup"
 	@echo "make sandbox   build the control plane for tests and demo; ten minutes the first time"
 
 demo: debug sandbox
@@ -31,12 +34,38 @@ bench: build sandbox
 	$(call phase,bench)
 	@sandbox/sandbox run -- scripts/bench
 
-check: format clippy docs manifests gofmt
+check: format clippy docs packaging gofmt
 	@echo "check: done"
 
 build:
 	$(call phase,build: release)
 	@cargo build --locked --release
+
+# The tests that `make check` runs on archives of a test build, on the real ones.
+dist:
+	$(call phase,build: archives)
+	@scripts/dist
+	$(call phase,check: archives and manifests)
+	@DIST=dist cargo test --locked --quiet --test packaging
+
+release:
+	$(call phase,build: archives)
+	@scripts/dist --all
+	$(call phase,check: archives and manifests)
+	@DIST=dist cargo test --locked --quiet --test packaging
+
+# The two below are for .github/workflows/release.yml.
+tagged:
+	@scripts/publish --check
+
+publish:
+	@scripts/publish
+
+plugin: build
+	$(call phase,build: folder for helm plugin install)
+	@rm -rf target/plugin && mkdir -p target/plugin/milvus
+	@tar -xzf "$$(scripts/package host target/release/kubectl-milvus target/plugin)" -C target/plugin/milvus
+	@echo target/plugin/milvus
 
 debug:
 	$(call phase,build: kubectl-milvus)
@@ -58,9 +87,9 @@ docs:
 	$(call phase,check: documentation)
 	@RUSTDOCFLAGS="--deny warnings" cargo doc --locked --no-deps --document-private-items
 
-manifests:
-	$(call phase,check: manifests)
-	@scripts/check-manifests
+packaging:
+	$(call phase,check: archives and manifests)
+	@cargo test --locked --quiet --test packaging
 
 gofmt:
 	$(call phase,check: sandbox sources)

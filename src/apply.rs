@@ -61,6 +61,11 @@ pub fn apply(exec: &Exec, target: &Target, observed: &Observed, proven: &Proven<
         if declared && then.is_some_and(|then| then.wanted != live.wanted) {
             return Ok(Applied::Moved(format!("Deployment `{}` was set to {} meanwhile", live.name, live.wanted)));
         }
+        // Nor does the proof hold for anything else that was changed since.
+        let id = ObjectId { kind: "Deployment".into(), name: live.name.clone(), namespace: None, group: "apps".into() };
+        if declared && proven.proof.generations.get(&id).is_some_and(|then| *then != live.generation) {
+            return Ok(Applied::Moved(format!("{id} was changed meanwhile")));
+        }
     }
     // From here to the end of the upgrade nothing asks whether to go on: pods
     // that were handed over and not replaced would come back as new ones.
@@ -73,7 +78,13 @@ pub fn apply(exec: &Exec, target: &Target, observed: &Observed, proven: &Proven<
     if let Err(failed) = ran {
         return Err(not_upgraded(target, observed, proven.departure, &failed, after));
     }
-    let mut notes = Vec::new();
+    let mut notes = match moved {
+        Ok(moved) => moved,
+        Err(Elsewhere::Helm(failure)) => return Err(failure.after_a_change()),
+        Err(Elsewhere::Unknown(failure)) => {
+            vec![format!("whether anything else moved could not be read: {failure}")]
+        }
+    };
     match after {
         Ok(after) if after.revision == release.revision + 1 && after.status == "deployed" => {}
         Ok(after) => return Err(superseded(target, name, release.revision + 1, &after).after_a_change()),
@@ -83,13 +94,6 @@ pub fn apply(exec: &Exec, target: &Target, observed: &Observed, proven: &Proven<
             notes.push(format!("the new revision could not be read: {failure}"));
         }
         Err(failure) => return Err(failure.after_a_change()),
-    }
-    match moved {
-        Ok(moved) => notes.extend(moved),
-        Err(Elsewhere::Helm(failure)) => return Err(failure.after_a_change()),
-        Err(Elsewhere::Unknown(failure)) => {
-            notes.push(format!("whether anything else moved could not be read: {failure}"));
-        }
     }
     Ok(Applied::Revision(release.revision + 1, notes))
 }
@@ -117,7 +121,7 @@ fn not_upgraded(
                 "revision {} is `{}`; what it changed before it failed stays",
                 after.revision, after.status
             ))
-            .hint(format!("helm history {name}{}", target.hint_flags()))
+            .hint(format!("helm history {name}{}", target.hints().helm()))
             .after_a_change(),
         Err(unknown) => failure.because(unknown.message).after_a_change(),
     }
@@ -226,7 +230,7 @@ fn elsewhere(exec: &Exec, target: &Target, name: &str, proven: &Proven<'_>) -> R
             .because(
                 "the proof did not foresee it: someone changed it in the moment before, or this is a bug to report",
             );
-            return Err(Elsewhere::Helm(failure.hint(format!("helm history {name}{}", target.hint_flags()))));
+            return Err(Elsewhere::Helm(failure.hint(format!("helm history {name}{}", target.hints().helm()))));
         }
         let by = by.map_or(String::new(), |by| format!(" ({by})"));
         moved.push(format!("{id} was changed meanwhile{by}"));
@@ -253,7 +257,7 @@ fn superseded(target: &Target, name: &str, expected: u64, found: &helm::Revision
         ),
     )
     .because(format!("revision {revision} is `{status}`, {updated}: {}", plain(description)))
-    .hint(format!("helm history {name}{}", target.hint_flags()))
+    .hint(format!("helm history {name}{}", target.hints().helm()))
 }
 
 /// Two readings at the same time.

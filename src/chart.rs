@@ -7,9 +7,10 @@ use serde::Deserialize;
 
 use crate::error::Failure;
 use crate::exec::Exec;
-use crate::helm;
+use crate::helm::{self, Upgrade, templates};
 use crate::invocation::{Invocation, Program, Query};
-use crate::release::ChartVersion;
+use crate::release::{ChartVersion, Release};
+use crate::target::Target;
 
 /// The official repository of the Milvus chart. An older one, of the
 /// `milvus-io` organisation, ends at chart 4.0.31.
@@ -96,33 +97,45 @@ pub fn find(exec: &Exec, wish: &ChartWish, installed: &ChartVersion) -> Result<V
     )))
 }
 
+/// Whether the chart of an upgrade is the very one that the release was
+/// installed from, by its templates. `None` where that cannot be read.
+pub fn is_the_installed(exec: &Exec, target: &Target, release: &Release, upgrade: &Upgrade<'_>) -> Option<bool> {
+    let stored = templates::stored(target, &release.name, release.revision);
+    let stored = exec.read(&stored, templates::read_stored).ok().filter(|stored| !stored.is_empty())?;
+    let theirs = exec.read(&helm::dry_upgrade(target, upgrade), templates::read_rendered).ok()?;
+    Some(stored == theirs)
+}
+
 fn in_repositories(exec: &Exec, installed: &ChartVersion) -> Result<Vec<ChartSource>, Failure> {
     // Helm fails where no repository is configured; that is no hindrance.
     let found = exec.read(&helm::search(installed), |output| helm::read_search(output, installed)).unwrap_or_default();
-    let official = not_shadowed(ChartSource::in_repository(&installed.name, OFFICIAL_REPOSITORY))?;
-    if !found.is_empty() {
-        let theirs = found.into_iter().map(|name| not_shadowed(ChartSource::named(name)));
-        return theirs.chain(std::iter::once(Ok(official))).collect();
-    }
-    match show(exec, &official, installed) {
-        Ok(_) => Ok(vec![official]),
-        Err(failure) => Err(failure.hint(
-            "`helm repo add` the repository that has it, or name the chart with `--chart` (a name, folder, .tgz or oci:// address)",
-        )),
-    }
-}
-
-/// Helm takes a folder of that name in the current directory before it looks
-/// into any repository (3.22, 4.3), whatever its version.
-fn not_shadowed(source: ChartSource) -> Result<ChartSource, Failure> {
-    if Path::new(&source.chart).exists() {
-        return Err(Failure::new(
+    let theirs = found.into_iter().map(ChartSource::named);
+    let official = ChartSource::in_repository(&installed.name, OFFICIAL_REPOSITORY);
+    let (shadowed, places): (Vec<_>, Vec<_>) =
+        theirs.chain(std::iter::once(official.clone())).partition(ChartSource::is_shadowed);
+    match (places.as_slice(), shadowed.first()) {
+        ([], Some(source)) => Err(Failure::new(
             "chart-not-found",
             format!("helm would take the folder `{}` of the current directory for the chart `{source}`", source.chart),
         )
-        .hint("run the command from another directory, or name the chart with `--chart`"));
+        .hint("run the command from another directory, or name the chart with `--chart`")),
+        ([only], _) if *only == official => match show(exec, &official, installed) {
+            Ok(_) => Ok(places),
+            Err(failure) => Err(failure.hint(
+                "`helm repo add` the repository that has it, or name the chart with `--chart` (a name, folder, .tgz or oci:// address)",
+            )),
+        },
+        _ => Ok(places),
     }
-    Ok(source)
+}
+
+impl ChartSource {
+    /// Whether Helm would take something in the current directory for it: it
+    /// looks there before it looks into any repository (3.22, 4.3), whatever its
+    /// version.
+    fn is_shadowed(&self) -> bool {
+        Path::new(&self.chart).exists()
+    }
 }
 
 /// `helm show chart`: a name and version without rendering anything. A folder

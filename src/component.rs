@@ -44,6 +44,15 @@ impl Component {
         self.enabled_by.map_or_else(|| format!("{}.enabled", self.key), str::to_owned)
     }
 
+    /// Its name in the custom resource of the Milvus Operator, if it has one.
+    #[must_use]
+    pub fn operators_key(&self) -> Option<String> {
+        match self.role {
+            Role::Worker | Role::Coordinator => Some(self.key.replace("Coordinator", "Coord")),
+            Role::Fixed | Role::Other { .. } => matches!(self.key, "cdc" | "standalone").then(|| self.key.to_owned()),
+        }
+    }
+
     /// The key of its count, as given to `--set`.
     #[must_use]
     pub fn replicas_key(&self) -> String {
@@ -82,7 +91,14 @@ pub static COMPONENTS: [Component; 15] = [
     component("indexCoordinator", "indexcoord", Role::Coordinator, &["indexcoord"]),
     component("cdc", "cdc", Role::Fixed, &[]),
     component("attu", "attu", Role::Fixed, &[]),
-    component("standalone", "standalone", Role::Fixed, &[]),
+    Component {
+        key: "standalone",
+        label: "standalone",
+        role: Role::Fixed,
+        // It runs where this is false.
+        enabled_by: Some("cluster.enabled"),
+        spellings: &[],
+    },
     component("woodpecker", "woodpecker", Role::Other { count_key: "woodpecker.replicaCount" }, &[]),
     component("tei", "text-embeddings-inference", Role::Other { count_key: "tei.replicaCount" }, &[]),
 ];

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::autoscaler::Autoscaler;
 use crate::component::{ComponentRef, Role};
 use crate::handover;
 use crate::milvus::Version;
@@ -244,8 +245,10 @@ pub struct Consent {
     pub standby: Vec<ComponentRef>,
 }
 
-/// Turns what was asked into absolute counts, or says why that cannot be.
+/// Turns what was asked into absolute counts, or says why that cannot be. In the
+/// middle of an operation nothing is what it will be.
 pub fn goal(asked: &[Asked], observed: &Observed, consent: &Consent) -> Result<Goal, Refusal> {
+    at_rest(observed)?;
     let runs = running(observed);
     let aims = asked
         .iter()
@@ -253,8 +256,8 @@ pub fn goal(asked: &[Asked], observed: &Observed, consent: &Consent) -> Result<G
             let component = one
                 .component
                 .ok_or_else(|| Refusal::UnknownComponent { spelling: one.spelling.clone(), runs: runs.clone() })?;
-            if runs.iter().any(|c| c.key == "standalone") && component.role == Role::Worker {
-                return Err(Refusal::Standalone { component });
+            if !runs.contains(&component) {
+                not_there(component, &runs, observed)?;
             }
             match component.role {
                 Role::Worker => {}
@@ -275,6 +278,24 @@ pub fn goal(asked: &[Asked], observed: &Observed, consent: &Consent) -> Result<G
         return Err(Refusal::BothNodesIn);
     }
     Ok(Goal(aims))
+}
+
+/// Why a component is not there, before anything is said about its count.
+/// Those that are no Deployments are never there.
+fn not_there(component: ComponentRef, runs: &[ComponentRef], observed: &Observed) -> Result<(), Refusal> {
+    if matches!(component.role, Role::Other { .. }) {
+        return Ok(());
+    }
+    if runs.iter().any(|c| c.key == "standalone") {
+        return Err(Refusal::Standalone { component });
+    }
+    let has_no_index_node = |image: &&String| Version::of_image(image) >= Some(Version(2, 6, 0));
+    let declared = |name: &String| observed.declared.iter().any(|d| d.name == *name && d.component.key != "attu");
+    let mut images = observed.deployments.iter().filter(|live| declared(&live.name)).filter_map(|d| d.image.as_ref());
+    match images.find(has_no_index_node) {
+        Some(image) if component.key == "indexNode" => Err(Refusal::IndexNodeGone { image: image.clone() }),
+        _ => Err(Refusal::NotRunning { component }),
+    }
 }
 
 /// One coordinator always works; a second needs active standby, and a third
@@ -338,21 +359,26 @@ pub fn running(observed: &Observed) -> Vec<ComponentRef> {
     runs
 }
 
+/// Whether an upgrade can start from what the release is.
+fn at_rest(observed: &Observed) -> Result<(), Refusal> {
+    match &observed.release.status {
+        Status::Deployed => Ok(()),
+        // It goes on from the last deployed one with the live counts.
+        Status::Failed if observed.failed.is_empty() => Ok(()),
+        Status::Failed => {
+            let lost = observed.failed.iter().map(ToString::to_string).collect();
+            Err(Refusal::ReleaseFailed { revision: observed.release.revision, lost })
+        }
+        Status::Pending(status) | Status::Other(status) => {
+            Err(Refusal::ReleasePending { revision: observed.release.revision, status: status.clone() })
+        }
+    }
+}
+
 /// Decides one round. Everything that grows goes first and together; then
 /// what shrinks, one component after the other in the order of the goal.
 pub fn next(goal: &Goal, observed: &Observed, pace: Pace) -> Result<Decision, Refusal> {
-    match &observed.release.status {
-        Status::Deployed => {}
-        // It goes on from the last deployed one with the live counts.
-        Status::Failed if observed.failed.is_empty() => {}
-        Status::Failed => {
-            let lost = observed.failed.iter().map(ToString::to_string).collect();
-            return Err(Refusal::ReleaseFailed { revision: observed.release.revision, lost });
-        }
-        Status::Pending(status) | Status::Other(status) => {
-            return Err(Refusal::ReleasePending { revision: observed.release.revision, status: status.clone() });
-        }
-    }
+    at_rest(observed)?;
     let standings: Vec<(&Aim, Standing)> =
         goal.0.iter().map(|aim| (aim, Standing::of(aim.component, observed))).collect();
     let mut grow = Vec::new();
@@ -430,7 +456,12 @@ pub fn kept(step: &Step, observed: &Observed) -> Result<Vec<Kept>, Refusal> {
         // back; where the chart writes a literal, no value could keep it, and
         // the proof names it.
         let Some(declared) = standing.groups.iter().find_map(|group| group.declared) else { continue };
-        let counted = matches!(component.role, Role::Worker | Role::Coordinator) || component.key == "cdc";
+        let counted = match component.role {
+            Role::Worker => true,
+            // Before chart 4.0.4 the value is there and never read.
+            Role::Coordinator => observed.release.chart.is_at_least(4, 0, 4),
+            Role::Fixed | Role::Other { .. } => component.key == "cdc",
+        };
         let live: Vec<u32> = standing.live().collect();
         if changes || !counted || live.iter().all(|count| *count == declared) {
             continue;
@@ -447,6 +478,29 @@ pub fn kept(step: &Step, observed: &Observed) -> Result<Vec<Kept>, Refusal> {
         kept.push(Kept { component, count, declared, by });
     }
     Ok(kept)
+}
+
+/// Whether the count of a component of this step belongs to an autoscaler.
+///
+/// # Errors
+/// `autoscaled`.
+pub fn autoscaled(step: &Step, observed: &Observed, autoscalers: &[Autoscaler]) -> Result<(), Refusal> {
+    for CountChange { component, .. } in &step.changes {
+        let mine = |name: &str| observed.declared.iter().any(|d| d.component == *component && d.name == name);
+        if let Some(autoscaler) = autoscalers.iter().find(|autoscaler| mine(&autoscaler.deployment)) {
+            return Err(Refusal::Autoscaled { component, autoscaler: autoscaler.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// The components of the goal that are stopped: an upgrade at unchanged counts
+/// has to say so, since a 0 is not passed along unasked.
+#[must_use]
+pub fn stopped(goal: &Goal, observed: &Observed) -> Vec<CountChange> {
+    let zero = PerGroup(0);
+    let stopped = goal.0.iter().filter(|aim| Standing::of(aim.component, observed).largest() == 0);
+    stopped.map(|aim| CountChange { component: aim.component, from: zero, to: zero }).collect()
 }
 
 /// The Deployments whose count an upgrade of this step may set, and to what.

@@ -9,6 +9,7 @@ use crate::observe::Pods;
 use crate::pod::Pod;
 use crate::refusal::Place;
 use crate::release::{Apply, ChartVersion, Declared, Release};
+use crate::target::Hints;
 
 /// A release from lines such as `queryNode 1`, `proxy 1 live 3`, `dataNode -`
 /// (no count declared), `cdc 1 live gone`, `queryNode/rg1 2`,
@@ -83,8 +84,7 @@ fn refused(refusal: &Refusal) -> String {
     let failure = refusal.failure(&Place {
         release: "rel",
         namespace: "ns",
-        flags: " -n ns".into(),
-        program: "kubectl milvus",
+        hints: &Hints::new("ns", false),
         said: String::new(),
     });
     let causes = failure.causes.iter().map(|cause| format!("\nbecause {cause}"));
@@ -459,6 +459,44 @@ fn other_components_counts_are_kept_and_what_cannot_be_kept_is_refused() {
     insta::assert_snapshot!(said("queryNode 1, dataNode 1 live 0"), @"
     refused: `dataNode` of release `rel` in namespace `ns` has 0 in the cluster and 1 in the release (drift)
     because an upgrade would take it back to the release's count, and this one cannot be passed along
-    hint: say which count it is to have: `kubectl milvus scale rel dataNode=1 -n ns`
+    hint: say which count it is to have: `kubectl milvus scale rel dataNode=1 -n ns`, or `kubectl milvus scale rel dataNode=0 -n ns --allow-zero` if it is to stay stopped
     ");
+}
+
+/// Before chart 4.0.4 the value of a coordinator's count is never read: the
+/// proof names the drift instead.
+#[test]
+fn a_coordinators_count_is_passed_along_only_where_its_chart_reads_it() {
+    let kept = |version: &str| {
+        let mut observed = observed("queryNode 1, rootcoord 1 live 2");
+        observed.release.chart.version = version.to_owned();
+        let change = CountChange { component: component::find("qn").unwrap(), from: PerGroup(1), to: PerGroup(2) };
+        kept(&Step { changes: vec![change] }, &observed).unwrap().len()
+    };
+    assert_eq!((kept("4.0.3"), kept("4.0.4")), (0, 1));
+}
+
+#[test]
+fn in_the_middle_of_an_operation_nothing_is_said_of_what_was_asked() {
+    let mut observed = observed("queryNode 1 live gone");
+    observed.release.status = Status::from("pending-install");
+    let refusal = goal(&asked("qn=2"), &observed, &Consent::default()).unwrap_err();
+    assert!(matches!(refusal, Refusal::ReleasePending { .. }), "{refusal:?}");
+}
+
+#[test]
+fn what_is_not_there_is_told_before_what_its_count_may_be() {
+    let said =
+        |state: &str, words: &str| refused(&goal(&asked(words), &observed(state), &Consent::default()).unwrap_err());
+    assert!(said("queryNode 1 image x/milvus:v2.6.0", "in=2").contains("(indexnode-gone)"));
+    assert!(said("queryNode 1 image x/milvus:v2.5.9", "in=2").contains("(component-disabled)"));
+    for component in ["attu", "cdc", "standalone", "rootcoord"] {
+        let said = said("queryNode 1, mixcoord 1", &format!("{component}=2"));
+        assert!(said.contains("(component-disabled)"), "{said}");
+    }
+    for component in ["mixcoord", "proxy", "attu"] {
+        let said = said("standalone 1", &format!("{component}=1"));
+        assert!(said.contains("(standalone)"), "{said}");
+    }
+    assert!(said("standalone 1", "standalone=2").contains("(component-fixed)"));
 }

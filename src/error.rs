@@ -15,6 +15,8 @@ pub enum Exit {
     Usage,
     /// This run changed something and the goal is not verified.
     Unverified,
+    /// What was looked at is not as it was declared.
+    NotAsDeclared,
     /// Ended by SIGINT.
     Interrupted,
     /// Ended by SIGTERM or SIGHUP.
@@ -29,7 +31,7 @@ impl Exit {
             Self::Done => 0,
             Self::Unchanged => 1,
             Self::Usage => 2,
-            Self::Unverified => 3,
+            Self::Unverified | Self::NotAsDeclared => 3,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }
@@ -73,10 +75,11 @@ impl Failure {
     }
 
     /// Adds what a child said, line by line, in its own words. Helm and kubectl
-    /// put `Error: ` before theirs, which says nothing here.
+    /// put `Error: ` before theirs, which says nothing here. The user's own
+    /// repositories may have credentials in their addresses.
     #[must_use]
     pub fn because_said(mut self, stderr: &str) -> Self {
-        let lines = stderr.lines().map(plain).filter(|line| !line.is_empty());
+        let lines = stderr.lines().map(|line| without_credentials(&plain(line))).filter(|line| !line.is_empty());
         self.causes.extend(lines.map(|line| line.strip_prefix("Error: ").unwrap_or(&line).to_owned()));
         self
     }
@@ -88,10 +91,11 @@ impl Failure {
         self
     }
 
-    /// The same failure in a run that has already changed something.
+    /// The same failure in a run that has already changed something, whatever
+    /// was wrong with what was typed.
     #[must_use]
     pub fn after_a_change(mut self) -> Self {
-        if self.exit == Exit::Unchanged {
+        if matches!(self.exit, Exit::Unchanged | Exit::Usage) {
             self.exit = Exit::Unverified;
         }
         self
@@ -123,6 +127,19 @@ pub fn plain(untrusted: &str) -> String {
     spaced.trim().to_owned()
 }
 
+/// Text in which the addresses name no user any more.
+fn without_credentials(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| "/?# \"'".contains(c)).unwrap_or(part.len());
+        let host = part[..end].rfind('@').map_or(0, |at| at + 1);
+        kept.push_str("://");
+        kept.push_str(&part[host..]);
+    }
+    kept
+}
+
 /// Characters that are not controls but still change how a line is laid out:
 /// zero width, direction overrides and the byte order mark.
 fn is_invisible(c: char) -> bool {
@@ -139,8 +156,17 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_after_a_change_is_unverified_but_usage_stays_usage() {
+    fn addresses_lose_their_credentials() {
+        let said = "Error: looks like \"https://ci:pw@x@host:8/a@b\" and oci://host/c are not valid: Get \"https://ci:***@host\"";
+        assert_eq!(
+            Failure::new("x", "m").because_said(said).causes,
+            ["looks like \"https://host:8/a@b\" and oci://host/c are not valid: Get \"https://host\""]
+        );
+    }
+
+    #[test]
+    fn a_failure_after_a_change_is_unverified_and_wrong_usage_as_well() {
         assert_eq!(Failure::new("x", "m").after_a_change().exit.code(), 3);
-        assert_eq!(Failure::usage("m").after_a_change().exit.code(), 2);
+        assert_eq!(Failure::usage("m").after_a_change().exit.code(), 3);
     }
 }

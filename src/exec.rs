@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
-use duct::{Expression, Handle, ReaderHandle};
+use duct::{Expression, ReaderHandle};
 
 use crate::error::Failure;
 use crate::invocation::{Change, Invocation, Program, Query};
+use crate::platform::{ended_by, in_own_group, terminate};
 use crate::signals::{Interrupt, Listening, Signals};
 use crate::target::Environment;
 
@@ -322,35 +323,8 @@ fn ended_well(line: &str, status: ExitStatus, stderr: &[u8]) -> Result<(), CallF
 }
 
 fn status_text(status: ExitStatus) -> String {
-    #[cfg(unix)]
-    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+    if let Some(signal) = ended_by(status) {
         return format!("signal {signal}");
     }
     status.code().map_or_else(|| status.to_string(), |code| format!("exit status {code}"))
-}
-
-#[cfg(unix)]
-fn in_own_group(expression: &Expression) -> Expression {
-    use std::os::unix::process::CommandExt;
-    expression.before_spawn(|command| {
-        command.process_group(0);
-        Ok(())
-    })
-}
-
-#[cfg(not(unix))]
-fn in_own_group(expression: &Expression) -> Expression {
-    expression.clone()
-}
-
-#[cfg(unix)]
-fn terminate(child: &Handle) {
-    use duct::unix::HandleExt;
-    // Fails only if it has ended already.
-    let _ = child.send_signal(signal_hook::consts::SIGTERM);
-}
-
-#[cfg(not(unix))]
-fn terminate(child: &Handle) {
-    let _ = child.kill();
 }

@@ -2,23 +2,37 @@
 //! call or reading its answer. Both majors are served; where they differ, it
 //! is said here.
 
+mod record;
+pub mod templates;
+
 use std::io::BufRead;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub use self::record::{Record, read_record, record};
 use crate::chart::ChartSource;
 use crate::exec::CallFailure;
 use crate::invocation::{Change, Invocation, Program, Query};
 use crate::release::{Apply, ChartVersion, Release, Status};
 use crate::target::Target;
 
-/// `helm list`: every release of the namespace, whatever its status. The
-/// statuses are named one by one because Helm 4 has no `--all`.
+/// `helm list`: every release of the namespace, whatever its status.
 #[must_use]
 pub fn list(target: &Target) -> Query {
+    Query(list_call().words(target.helm_flags()))
+}
+
+/// [`list`] of all namespaces.
+#[must_use]
+pub fn list_everywhere(target: &Target) -> Query {
+    Query(list_call().words(target.helm_flags_everywhere()))
+}
+
+/// The statuses are named one by one because Helm 4 has no `--all`.
+fn list_call() -> Invocation {
     let statuses = ["--deployed", "--failed", "--pending", "--uninstalling"];
-    query(target, ["list", "--output=json", "--max=0"].into_iter().chain(statuses))
+    Invocation::new(Program::Helm, ["list", "--output=json", "--max=0"].into_iter().chain(statuses))
 }
 
 /// `helm get metadata` of the newest revision; Helm 3.13 and newer.
@@ -47,10 +61,11 @@ pub fn history(target: &Target, release: &str) -> Query {
     query(target, ["history", release, "--max=1", "--output=json"])
 }
 
-/// `helm history`, as far back as Helm goes by itself.
+/// `helm history` from the first revision that is kept; by itself Helm stops at
+/// the newest 256.
 #[must_use]
 pub fn whole_history(target: &Target, release: &str) -> Query {
-    query(target, ["history", release, "--output=json"])
+    query(target, ["history", release, "--max=65536", "--output=json"])
 }
 
 /// `helm search repo`: which of the user's repositories hold this chart in
@@ -145,6 +160,9 @@ pub struct Listed {
     pub name: String,
     /// Chart name and version, glued together by a hyphen.
     pub chart: String,
+    /// Its namespace.
+    #[serde(default)]
+    pub namespace: String,
 }
 
 impl Listed {
@@ -380,7 +398,7 @@ mod tests {
 
     #[test]
     fn a_chart_is_told_from_others_whose_names_begin_alike() {
-        let listed = |chart: &str| Listed { name: "r".into(), chart: chart.into() };
+        let listed = |chart: &str| Listed { name: "r".into(), chart: chart.into(), namespace: "n".into() };
         assert!(listed("milvus-5.0.19").is_of_chart("milvus"));
         assert!(!listed("milvus-operator-1.3.8").is_of_chart("milvus"));
         assert!(!listed("my-milvus-5.0.19").is_of_chart("milvus"));

@@ -72,6 +72,21 @@ pub fn watch_pods(target: &Target, selector: &Selector, from: &str) -> Query {
     raw(target, "api/v1", "pods", selector, &options)
 }
 
+/// A watch on all pods of the namespace, from now on: those that are there come
+/// first.
+#[must_use]
+pub fn watch_all_pods(target: &Target) -> Query {
+    raw(target, "api/v1", "pods", &everything(), &WATCH)
+}
+
+/// A watch on all Deployments of the namespace, likewise.
+#[must_use]
+pub fn watch_deployments(target: &Target) -> Query {
+    raw(target, "apis/apps/v1", "deployments", &everything(), &WATCH)
+}
+
+const WATCH: [(&str, &str); 2] = [("watch", "1"), ("allowWatchBookmarks", "true")];
+
 /// The pods as a user would look at them.
 #[must_use]
 pub fn get_pods(target: &Target, selector: &Selector) -> Query {
@@ -172,6 +187,25 @@ pub fn list_autoscalers(target: &Target) -> Query {
     let path = format!("/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers", target.namespace);
     Query(Invocation::new(Program::Kubectl, ["get", "--raw"]).word(path).words(target.kubectl_flags()))
 }
+
+/// The Deployments of the namespace that carry the labels of a component, for a
+/// person who waits at a prompt.
+#[must_use]
+pub fn list_labelled_deployments(target: &Target) -> Query {
+    let labelled = Selector("app.kubernetes.io/instance,component".to_owned());
+    let Query(call) = raw(target, "apis/apps/v1", "deployments", &labelled, &[]);
+    Query(call.word(AT_A_PROMPT))
+}
+
+/// The namespaces of the cluster, likewise.
+#[must_use]
+pub fn list_namespaces(target: &Target) -> Query {
+    let call = Invocation::new(Program::Kubectl, ["get", "--raw", "/api/v1/namespaces"]);
+    Query(call.words(target.kubectl_flags()).word(AT_A_PROMPT))
+}
+
+/// The last of several counts.
+const AT_A_PROMPT: &str = "--request-timeout=3s";
 
 fn page_options(page: Option<&str>) -> Vec<(&'static str, &str)> {
     // The number is `PAGE`; a test sees to it.

@@ -38,11 +38,15 @@ pub mod verdict;
 pub mod verify;
 
 pub mod scale;
+pub mod status;
+
+pub mod complete;
 
 pub mod exec;
 pub mod helm;
 pub mod invocation;
 pub mod kubectl;
+pub mod platform;
 pub mod signals;
 
 pub mod error;
@@ -58,25 +62,52 @@ use jiff::Timestamp;
 use crate::cli::{Arguments, Command, Output, Printing};
 use crate::error::{Exit, Failure};
 use crate::exec::Exec;
-use crate::request::ScaleRequest;
+use crate::request::{ScaleRequest, StatusRequest};
 use crate::signals::Signals;
 use crate::target::{Connection, Environment, Target};
 use crate::ui::{Ui, Verbosity};
 
 /// The whole program: arguments and environment in, exit code out.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> Exit {
-    let arguments = match parse(arguments, environment) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // Before anything else: these words are half a line, and no mistake.
+    if let Some((called_by, words)) = arguments.get(1..).and_then(<[_]>::split_first)
+        && called_by == complete::CALLED_BY
+    {
+        let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        let ui = Ui::new(Verbosity::Quiet, anstream::ColorChoice::Never, true);
+        ui.result(&complete::complete(cli::command(name(environment)), &words, environment));
+        return Exit::Done;
+    }
+    let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let arguments = match parse(&arguments, environment) {
         Ok(arguments) => arguments,
-        Err(said) => {
-            // Help and version go to standard output and are no failure.
-            let exit = if said.use_stderr() { Exit::Usage } else { Exit::Done };
-            let _ = said.print();
+        Err(exit) => {
+            // A word may be missing because Helm took it.
+            if exit == Exit::Usage
+                && let Err(failure) = target::nothing_swallowed(&words, environment)
+            {
+                Ui::new(Verbosity::Normal, anstream::ColorChoice::Auto, true).failure(&failure);
+            }
             return exit;
         }
     };
     let ui = Arc::new(writer(&arguments.printing, environment));
+    let connection = Connection::from(&arguments.connection);
     let ended = match &arguments.command {
-        Command::Scale(scale) => run_scale(scale, arguments.printing.output, environment, &ui),
+        Command::Scale(scale) => target::as_typed(&words, &connection, environment)
+            .and_then(|()| run_scale(scale, &connection, arguments.printing.output, environment, &ui)),
+        Command::Status(status) => target::as_typed(&words, &connection, environment)
+            .and_then(|()| run_status(status, &connection, arguments.printing.output, environment, &ui)),
+        Command::Completion => {
+            ui.result(complete::SHIM);
+            ui.note(&complete::advice(environment));
+            Ok(Exit::Done)
+        }
+        Command::Version => {
+            ui.result(concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n"));
+            Ok(Exit::Done)
+        }
     };
     ended.unwrap_or_else(|failure| {
         ui.failure(&failure);
@@ -84,11 +115,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     })
 }
 
-fn run_scale(arguments: &cli::Scale, output: Output, environment: &Environment, ui: &Arc<Ui>) -> Result<Exit, Failure> {
-    let (request, connection) = ScaleRequest::check(arguments)?;
-    let signals = Signals::listen()
-        .map_err(|failed| Failure::new("signals", "cannot listen for signals").because(failed.to_string()))?;
-    let ready = prepare(&connection, environment, &signals, ui);
+fn run_scale(
+    arguments: &cli::Scale,
+    connection: &Connection,
+    output: Output,
+    environment: &Environment,
+    ui: &Arc<Ui>,
+) -> Result<Exit, Failure> {
+    let request = ScaleRequest::check(arguments)?;
+    let signals = listen()?;
+    let ready = prepare(connection, environment, &signals, ui);
     let (report, failure) = match ready {
         Ok((target, exec)) => scale::scale(&request, &Arc::new(exec), &target, &signals, ui),
         Err(failure) => {
@@ -101,10 +137,34 @@ fn run_scale(arguments: &cli::Scale, output: Output, environment: &Environment, 
     match output {
         // Wrong usage is told on standard error only.
         Output::Json if exit != Exit::Usage => ui.result(&report.json()),
-        Output::Json => {}
-        Output::Text => ui.result(&report.text(Timestamp::now())),
-    }
+        Output::Json => true,
+        Output::Text | Output::Wide => ui.result(&report.text(Timestamp::now())),
+    };
     failure.map_or(Ok(exit), Err)
+}
+
+fn run_status(
+    arguments: &cli::Status,
+    connection: &Connection,
+    output: Output,
+    environment: &Environment,
+    ui: &Arc<Ui>,
+) -> Result<Exit, Failure> {
+    let request = StatusRequest::check(arguments, output)?;
+    let signals = listen()?;
+    match prepare(connection, environment, &signals, ui) {
+        Ok((target, exec)) => status::status(&request, &Arc::new(exec), &target, &signals, ui),
+        Err(failure) => {
+            if failure.exit != Exit::Usage {
+                ui.result(&status::unread(&failure, &request));
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn listen() -> Result<Signals, Failure> {
+    Signals::listen().map_err(|failed| Failure::new("signals", "cannot listen for signals").because(failed.to_string()))
 }
 
 fn prepare(
@@ -113,16 +173,47 @@ fn prepare(
     signals: &Signals,
     ui: &Arc<Ui>,
 ) -> Result<(Target, Exec), Failure> {
+    let target = Target::resolve(connection, environment)?;
     let traced = Arc::clone(ui);
     let exec = Exec::find(environment, signals.clone(), move |call| traced.command(call))?;
-    Ok((Target::resolve(connection, environment)?, exec))
+    Ok((target, exec))
 }
 
 /// Usage lines name the program as the user calls it.
-fn parse(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> Result<Arguments, clap::Error> {
-    let mut command = cli::command(environment.program());
-    let matches = command.try_get_matches_from_mut(arguments)?;
-    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+fn name(environment: &Environment) -> &'static str {
+    if environment.is_helm_plugin() { "helm milvus" } else { "kubectl milvus" }
+}
+
+/// Reads the arguments; what there is to say about them is said.
+fn parse(arguments: &[OsString], environment: &Environment) -> Result<Arguments, Exit> {
+    let name = name(environment);
+    let color = color_of(arguments);
+    let mut command = cli::command(name).color(color);
+    if environment.is_helm_plugin() {
+        command = cli::called_by_helm::with_flags_of_helm(command);
+    }
+    let parsed = command.try_get_matches_from_mut(arguments).and_then(|m| Arguments::from_arg_matches(&m));
+    parsed.map_err(|error| {
+        let ui = writer(&Printing { output: Output::Text, quiet: false, verbose: false, color }, environment);
+        if let Some(failure) = cli::complaint(&error, name) {
+            ui.failure(&failure);
+            return failure.exit;
+        }
+        // Help and version are what was asked for.
+        let text: Vec<String> =
+            error.render().ansi().to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+        ui.result(&(text.join("\n") + "\n"));
+        Exit::Done
+    })
+}
+
+/// What `--color` says, of words that clap has not read, or not understood.
+fn color_of(arguments: &[OsString]) -> ColorChoice {
+    let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).take_while(|word| *word != "--").collect();
+    let attached = |word: &&str| word.strip_prefix("--color=").map(str::to_owned);
+    let apart = words.iter().zip(words.iter().skip(1)).filter(|(flag, _)| **flag == "--color");
+    let said = words.iter().find_map(attached).or_else(|| apart.map(|(_, value)| (*value).to_owned()).next());
+    said.and_then(|said| said.parse().ok()).unwrap_or(ColorChoice::Auto)
 }
 
 fn writer(printing: &Printing, environment: &Environment) -> Ui {
@@ -130,6 +221,7 @@ fn writer(printing: &Printing, environment: &Environment) -> Ui {
     let verbosity = match (quiet, verbose) {
         (true, _) => Verbosity::Quiet,
         (false, true) => Verbosity::Verbose,
+        (false, false) if target::is_verbose(environment) => Verbosity::Verbose,
         (false, false) => Verbosity::Normal,
     };
     let color = match color {

@@ -43,12 +43,46 @@ impl ObjectId {
         })
     }
 
+    /// Whether its kind is one of the API itself, which Helm has a Go type for.
+    /// What another one means only its definition knows.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        BUILT_IN.contains(&self.group.as_str())
+    }
+
     /// Whether its pods restart when its pod template changes.
     #[must_use]
     pub fn is_workload(&self) -> bool {
         matches!(self.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet")
     }
 }
+
+/// The groups of the API itself (client-go 0.37). Definitions of custom
+/// resources and of aggregated APIs are not among them.
+const BUILT_IN: [&str; 22] = [
+    "",
+    "admissionregistration.k8s.io",
+    "apps",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+    "events.k8s.io",
+    "extensions",
+    "flowcontrol.apiserver.k8s.io",
+    "internal.apiserver.k8s.io",
+    "networking.k8s.io",
+    "node.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "resource.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+    "storagemigration.k8s.io",
+];
 
 /// A rendered object: parsed, and as the text that kubectl can be given.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,6 +135,22 @@ pub fn declared(manifest: &str, release: &str) -> Result<Vec<Declared>, String> 
     Ok(found)
 }
 
+/// Whether a manifest declares a component that is really of Milvus: other
+/// programs have proxies and query nodes as well. Its name says so, or its
+/// image.
+#[must_use]
+pub fn has_milvus(manifest: &str, release: &str) -> bool {
+    let objects = objects(manifest).unwrap_or_default();
+    objects.iter().filter(|(id, _)| id.kind == "Deployment").any(|(id, object)| {
+        let template = &object.content["spec"]["template"];
+        let label = |name: &str| template["metadata"]["labels"][name].as_str();
+        let images = template["spec"]["containers"].as_array();
+        let image = |container: &Value| container["image"].as_str().is_some_and(|image| image.contains("milvus"));
+        Declared::from_labels(&id.name, release, label, None).is_some()
+            && (label("app.kubernetes.io/name") == Some("milvus") || images.is_some_and(|all| all.iter().any(image)))
+    })
+}
+
 /// The YAML documents of a manifest: a line that is `---`, or begins with it
 /// and a blank, stands between two.
 fn documents(manifest: &str) -> Vec<String> {
@@ -121,7 +171,7 @@ fn documents(manifest: &str) -> Vec<String> {
 /// Reads YAML as Helm and kubectl do: octal numbers of YAML 1.1 (file modes),
 /// and of a key that stands twice the last. The parser's message is dropped
 /// because it quotes the text.
-fn yaml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ()> {
+pub(crate) fn yaml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ()> {
     let mut options = serde_saphyr::Options::default();
     options.legacy_octal_numbers = true;
     options.duplicate_keys = serde_saphyr::DuplicateKeyPolicy::LastWins;

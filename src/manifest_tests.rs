@@ -105,3 +105,16 @@ fn file_modes_and_repeated_keys_are_read_as_helm_reads_them() {
     assert_eq!(read("{mode: 0755}")["spec"]["mode"], 493);
     assert_eq!(read("{a: 1, a: 2}")["spec"]["a"], 2);
 }
+
+#[test]
+fn milvus_inside_another_chart_is_told_by_its_name_or_image() {
+    let has = |name: &str, image: &str| {
+        let manifest = format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: d}}\nspec:\n  template:\n    metadata:\n      labels: {{app.kubernetes.io/name: {name}, app.kubernetes.io/instance: rel, component: proxy}}\n    spec:\n      containers: [{{name: proxy, image: \"{image}\"}}]\n"
+        );
+        has_milvus(&manifest, "rel")
+    };
+    assert!(has("milvus", "mirror/vectors:1"));
+    assert!(has("vdb", "milvusdb/milvus:v2.6.15"));
+    assert!(!has("web", "envoy:1"));
+}

@@ -14,10 +14,10 @@ const LISTED: usize = 20;
 pub enum Origin {
     /// The chart renders differently each time.
     Unstable,
-    /// The chart was named, or there are several of that name: it may be
-    /// another one.
-    MaybeAnotherChart,
-    /// The installed chart was found.
+    /// It is of the same name and version, and has other templates than those
+    /// that Helm stored with the release.
+    AnotherChart,
+    /// It is the installed chart.
     TheChart,
     /// It came although the user consented and it was applied before.
     CameBack,
@@ -35,17 +35,17 @@ pub fn refusal(proof: &Proof, origin: Origin, place: &Place<'_>, command: &str) 
             .hint("take what is random out of the values, for instance a password that the chart makes up"),
         Origin::CameBack => {
             Failure::new("unstable-render", format!("other changes of {at} came back after they were made"))
-                .hint(format!("helm history {release}{}", place.flags))
+                .hint(format!("helm history {release}{}", place.hints.helm()))
         }
-        Origin::MaybeAnotherChart if !proof.against_release.is_empty() => {
+        Origin::AnotherChart => {
             Failure::new("chart-differs", format!("the chart is not the one that {at} was installed from"))
-                .because("it has the same version and renders other objects")
-                .hint("name the right one with `--chart`; ".to_owned() + &consent)
+                .because("it has the same version and other templates")
+                .hint(format!("name the right one: `{command} --chart ...`"))
         }
         Origin::TheChart if !proof.against_release.is_empty() => {
             Failure::new("side-effects", format!("an upgrade of {at} would change more than the count")).hint(consent)
         }
-        Origin::TheChart | Origin::MaybeAnotherChart => {
+        Origin::TheChart => {
             Failure::new("drift", format!("an upgrade of {at} would overwrite what was changed in the cluster by hand"))
                 .hint(format!("record it in the release's values; {consent}"))
         }

@@ -6,12 +6,12 @@ use serde::de::DeserializeOwned;
 use crate::component::ComponentRef;
 use crate::error::Failure;
 use crate::exec::{CallFailure, Exec};
-use crate::helm;
+use crate::helm::{self, Listed};
 use crate::invocation::Query;
 use crate::kubectl::{self, Selector};
 use crate::manifest::{self, Change, Difference};
 use crate::pod::Pod;
-use crate::release::{ChartVersion, Declared, Release, Status};
+use crate::release::{Declared, Release, Status};
 use crate::target::Target;
 use crate::workload::{Deployment, GitOps, List};
 
@@ -83,9 +83,8 @@ pub fn observe(
     };
     let deployments = deployments?;
     if release.chart.name != "milvus" {
-        let inside = read_manifest(exec, target, &name, release.revision)
-            .is_ok_and(|manifest| manifest::declared(&manifest, &name).is_ok_and(|declared| !declared.is_empty()));
-        return Err(not_milvus(&release.name, target, &release.chart, inside));
+        let manifest = read_manifest(exec, target, &name, release.revision).unwrap_or_default();
+        return Err(not_milvus(&release, &manifest, target));
     }
     let labels: Vec<&str> = components.iter().map(|c| c.label).collect();
     let (rendered, pods) = std::thread::scope(|scope| {
@@ -97,17 +96,39 @@ pub fn observe(
         let rendered = read_manifest(exec, target, &name, release.revision);
         (rendered, joined(pods))
     });
-    let mut manifest = rendered?;
+    let Basis { manifest, failed, declared } = basis(exec, target, &release, rendered?)?;
+    Ok(Observed { release, manifest, failed, declared, deployments, pods: pods? })
+}
+
+/// What an upgrade that reuses values starts from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Basis {
+    /// The manifest of that revision, without hooks; it holds secrets.
+    pub manifest: String,
+    /// What a failed revision after it changed beyond counts.
+    pub failed: Vec<Difference>,
+    /// The component Deployments that it declares.
+    pub declared: Vec<Declared>,
+}
+
+/// Finds it: the newest revision, whose manifest this is, or the last deployed
+/// one if that failed.
+///
+/// # Errors
+/// `release-failed` where no revision was ever deployed.
+pub fn basis(exec: &Exec, target: &Target, release: &Release, newest: String) -> Result<Basis, Failure> {
+    let name = &release.name;
+    let mut manifest = newest;
     let mut failed = Vec::new();
     if release.status == Status::Failed {
-        let basis = last_deployed(exec, target, &name)?;
+        let basis = last_deployed(exec, target, name)?;
         // What failed need not even be Kubernetes objects that make sense.
-        let last_good = read_manifest(exec, target, &name, basis)?;
-        failed = beyond_counts(&last_good, &manifest).map_err(|reason| unreadable(&name, target, reason))?;
+        let last_good = read_manifest(exec, target, name, basis)?;
+        failed = beyond_counts(&last_good, &manifest).map_err(|reason| unreadable(name, target, reason))?;
         manifest = last_good;
     }
-    let declared = manifest::declared(&manifest, &name).map_err(|reason| unreadable(&name, target, reason))?;
-    Ok(Observed { release, manifest, failed, declared, deployments, pods: pods? })
+    let declared = manifest::declared(&manifest, name).map_err(|reason| unreadable(name, target, reason))?;
+    Ok(Basis { manifest, failed, declared })
 }
 
 fn read_manifest(exec: &Exec, target: &Target, name: &str, revision: u64) -> Result<String, Failure> {
@@ -134,7 +155,7 @@ fn last_deployed(exec: &Exec, target: &Target, name: &str) -> Result<u64, Failur
             "release-failed",
             format!("release `{name}` in namespace `{}` was never installed well", target.namespace),
         )
-        .hint(format!("helm history {name}{}", target.hint_flags()))
+        .hint(format!("helm history {name}{}", target.hints().helm()))
     })
 }
 
@@ -175,7 +196,7 @@ pub fn read_pods(exec: &Exec, target: &Target, selector: &Selector) -> Result<Po
 
 /// A list, page by page: a child holds one page at a time. All pages are of the
 /// position of the first.
-fn pages<T: DeserializeOwned>(exec: &Exec, query: impl Fn(Option<&str>) -> Query) -> Result<List<T>, CallFailure> {
+pub fn pages<T: DeserializeOwned>(exec: &Exec, query: impl Fn(Option<&str>) -> Query) -> Result<List<T>, CallFailure> {
     let mut whole: List<T> = exec.read(&query(None), kubectl::read_list)?;
     while let Some(token) = whole.metadata.next_page.take().filter(|token| !token.is_empty()) {
         let page: List<T> = exec.read(&query(Some(&token)), kubectl::read_list)?;
@@ -193,33 +214,40 @@ fn only_release(exec: &Exec, target: &Target) -> Result<String, Failure> {
         releases.iter().filter(|listed| listed.is_of_chart("milvus")).map(|listed| listed.name.clone()).collect();
     match of_milvus.len() {
         1 => Ok(of_milvus.remove(0)),
-        0 => {
-            if let Some(failure) = not_helms(exec, target, "") {
-                return Err(failure);
-            }
-            let failure =
-                Failure::new("not-found", format!("namespace `{namespace}` has no release of the chart `milvus`"));
-            let others: Vec<String> = releases.iter().map(|r| format!("`{}` ({})", r.name, r.chart)).collect();
-            let failure = if others.is_empty() {
-                failure
-            } else {
-                failure.because(format!("its releases are {}", others.join(", ")))
-            };
-            Err(failure.hint("helm list -A"))
-        }
+        0 => Err(not_helms(exec, target, "").unwrap_or_else(|| none_of_milvus(&releases, target))),
         count => Err(Failure::new(
             "ambiguous-release",
             format!("namespace `{namespace}` has {count} releases of the chart `milvus`: {}", backticked(&of_milvus)),
         )
-        .hint(format!("name one: `{} scale {} ...{}`", target.program(), of_milvus[0], target.hint_flags()))),
+        .hint(format!("name one: `{}`", target.hints().milvus(&format!("scale {} ...", of_milvus[0]))))),
     }
 }
 
+/// A namespace without a release of Milvus, by all its releases.
+#[must_use]
+pub fn none_of_milvus(releases: &[Listed], target: &Target) -> Failure {
+    let namespace = &target.namespace;
+    let failure = Failure::new("not-found", format!("namespace `{namespace}` has no release of the chart `milvus`"));
+    let others: Vec<String> = releases.iter().map(|r| format!("`{}` ({})", r.name, r.chart)).collect();
+    let failure =
+        if others.is_empty() { failure } else { failure.because(format!("its releases are {}", others.join(", "))) };
+    failure.hint("helm list -A")
+}
+
+fn not_helms(exec: &Exec, target: &Target, name: &str) -> Option<Failure> {
+    let found = read_workloads(exec, target, &kubectl::list_deployments, &kubectl::everything()).ok()?;
+    without_helm(&found, target, name)
+}
+
+/// In the hint of `operator-managed` this stands for the counts of the custom
+/// resource; whoever knows what was asked for puts it there.
+pub const OPERATORS_COUNTS: &str = "\"COMPONENT\":{\"replicas\":N}";
+
 /// Milvus that is there without being a release of Helm: the Operator's, or one
 /// that Argo CD renders itself. An empty name means any.
-fn not_helms(exec: &Exec, target: &Target, name: &str) -> Option<Failure> {
+#[must_use]
+pub fn without_helm(found: &[Deployment], target: &Target, name: &str) -> Option<Failure> {
     let namespace = &target.namespace;
-    let found = read_workloads(exec, target, &kubectl::list_deployments, &kubectl::everything()).ok()?;
     let of_name = |live: &&Deployment| name.is_empty() || live.instance.as_deref() == Some(name);
     if let Some(live) = found.iter().filter(of_name).find(|live| live.operator) {
         let name = live.instance.as_deref().unwrap_or(name);
@@ -230,8 +258,8 @@ fn not_helms(exec: &Exec, target: &Target, name: &str) -> Option<Failure> {
             )
             .because("its counts are those of its custom resource")
             .hint(format!(
-                "kubectl patch milvus {name}{} --type=merge -p '{{\"spec\":{{\"components\":{{\"queryNode\":{{\"replicas\":3}}}}}}}}'",
-                target.hint_flags()
+                "kubectl patch milvus {name}{} --type=merge -p '{{\"spec\":{{\"components\":{{{OPERATORS_COUNTS}}}}}}}'",
+                target.hints().kubectl()
             )),
         );
     }
@@ -250,8 +278,11 @@ fn not_helms(exec: &Exec, target: &Target, name: &str) -> Option<Failure> {
     )
 }
 
-fn not_milvus(name: &str, target: &Target, chart: &ChartVersion, inside: bool) -> Failure {
-    if inside {
+/// A release of another chart, which may have Milvus inside it.
+#[must_use]
+pub fn not_milvus(release: &Release, manifest: &str, target: &Target) -> Failure {
+    let Release { name, chart, .. } = release;
+    if manifest::has_milvus(manifest, name) {
         return Failure::new(
             "not-milvus",
             format!(
@@ -260,7 +291,7 @@ fn not_milvus(name: &str, target: &Target, chart: &ChartVersion, inside: bool) -
             ),
         )
         .because("the counts are values of that chart, under the name of its dependency")
-        .hint(format!("helm get values {name} --all{}", target.hint_flags()));
+        .hint(format!("helm get values {name} --all{}", target.hints().helm()));
     }
     Failure::new(
         "not-milvus",
@@ -269,7 +300,7 @@ fn not_milvus(name: &str, target: &Target, chart: &ChartVersion, inside: bool) -
             target.namespace
         ),
     )
-    .hint(format!("helm list{}", target.hint_flags()))
+    .hint(format!("helm list{}", target.hints().helm()))
 }
 
 /// A failed look at a release.
@@ -308,7 +339,7 @@ pub fn cluster_failure(failed: &CallFailure, verb: &str, resource: &str, target:
             let (verb, resource) = kubectl::denied(failed.stderr()).unwrap_or_else(named);
             Failure::new("forbidden", format!("you may not {verb} `{resource}` in namespace `{namespace}`"))
                 .because_said(failed.stderr())
-                .hint(format!("kubectl auth can-i {verb} {resource}{}", target.hint_flags()))
+                .hint(format!("kubectl auth can-i {verb} {resource}{}", target.hints().kubectl()))
         }
         kubectl::Meaning::Unreachable => unreachable(failed),
         _ => Failure::new("kubectl-failed", format!("cannot {verb} `{resource}` in namespace `{namespace}`"))

@@ -41,11 +41,7 @@ impl Order {
             .map(|(component, count)| Setting::Count(component.replicas_key(), count))
             .chain(avoided.iter().map(|known| Setting::Word(known.key, known.value)))
             .collect();
-        let description = if step.changes.is_empty() {
-            "kubectl milvus scale: other changes, at unchanged counts".to_owned()
-        } else {
-            format!("kubectl milvus scale: {step}")
-        };
+        let description = format!("kubectl milvus scale: {step}");
         let permitted = decide::permitted(step, &kept, observed);
         Ok(Self { set, kept, avoided, permitted, description })
     }
@@ -57,6 +53,12 @@ impl Order {
             self.description.push_str(&format!(" (step {position} of {of})"));
         }
         self
+    }
+
+    /// The same order, for the upgrade that makes other changes first.
+    #[must_use]
+    pub fn of_other_changes(self) -> Self {
+        Self { description: "kubectl milvus scale: other changes, at unchanged counts".to_owned(), ..self }
     }
 
     /// The upgrade, now that it is known where the chart is.

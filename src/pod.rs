@@ -23,6 +23,11 @@ pub struct Pod {
     pub component: String,
     /// The Deployment it belongs to, by its ReplicaSet's name.
     pub deployment: Option<String>,
+    /// The StatefulSet it belongs to.
+    pub stateful_set: Option<String>,
+    /// The image of the container that is called like the component, else of
+    /// the first. Free of control characters.
+    pub image: Option<String>,
     /// What `kubectl get pods` shows as READY.
     pub containers: Containers,
     /// Whether its condition Ready is true.

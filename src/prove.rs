@@ -11,7 +11,7 @@ use crate::error::Failure;
 use crate::exec::{CallFailure, Exec};
 use crate::helm::{self, Upgrade};
 use crate::kubectl;
-use crate::manifest::{self, Change, Difference, ObjectId, Objects};
+use crate::manifest::{self, Change, Difference, Object, ObjectId, Objects};
 use crate::observe::{Observed, cluster_failure, joined, release_failure};
 use crate::overwrite::{self, Look};
 use crate::reading::{Denied, Reading};
@@ -46,6 +46,23 @@ impl Proof {
         self.against_release.is_empty() && self.against_cluster.is_empty()
     }
 
+    /// What the user has to be allowed besides, if all of it is to be made.
+    #[must_use]
+    pub fn needs(&self) -> Vec<Right> {
+        let right = |other: &Difference| {
+            let verb = match other.change {
+                Change::Created => "create",
+                Change::Removed => "delete",
+                Change::Field { .. } => "patch",
+            };
+            rights::on(verb, &other.object)
+        };
+        let mut needs: Vec<Right> = self.others().iter().filter_map(right).collect();
+        needs.sort();
+        needs.dedup();
+        needs
+    }
+
     /// Everything else that the upgrade would change.
     #[must_use]
     pub fn others(&self) -> Vec<Difference> {
@@ -73,7 +90,7 @@ pub fn prove(
     rights.extend_from_slice(also_needed);
     let (rendered, live, autoscalers, allowed) = std::thread::scope(|scope| {
         let allowed = scope.spawn(|| rights::check(exec, target, &rights));
-        let live = scope.spawn(|| live_objects(exec, target, &observed.manifest));
+        let live = scope.spawn(|| live_objects(exec, target, &released));
         let autoscalers = scope.spawn(|| {
             let needs = Denied { verb: "list", resource: "horizontalpodautoscalers.autoscaling" };
             Reading::of(exec.read(&kubectl::list_autoscalers(target), autoscaler::read_list), needs)
@@ -85,17 +102,23 @@ pub fn prove(
     let (rendered, live) = (rendered?, live?);
 
     set_at_all(&rendered, permitted, upgrade)?;
-    let mut finished_jobs = Vec::new();
+    let mut finished: Vec<ObjectId> = Vec::new();
     let mut against_release = manifest::difference(&released, &rendered);
     against_release.retain(|difference| {
         let gone_job = difference.change == Change::Removed && difference.object.kind == "Job";
-        let live = live.get(&ObjectId { namespace: None, ..difference.object.clone() });
+        let live = live.get(&here(target, &difference.object));
         if gone_job && live.is_none_or(is_finished) {
-            finished_jobs.push(difference.object.name.clone());
+            finished.push(difference.object.clone());
             return false;
         }
         !is_permitted(difference, permitted)
     });
+    // Whoever may not delete a Job fails, or keeps it while the release forgets it.
+    let deleted = finished.first().and_then(|job| rights::on("delete", job));
+    let stays = rendered.keys().find(|id| id.kind == "Job" && observed.release.apply == Apply::ServerSide);
+    let patched = stays.and_then(|job| rights::on("patch", job));
+    rights::check(exec, target, &deleted.into_iter().chain(patched).collect::<Vec<_>>())?;
+    let finished_jobs = finished.into_iter().map(|job| job.name).collect();
     let mut against_cluster = overwritten(exec, target, observed.release.apply, &rendered, &live, permitted)?;
     against_cluster.retain(|difference| !against_release.iter().any(|known| same_place(known, difference)));
     let moved = live.iter().find_map(|(id, object)| moved_since(observed, id, object));
@@ -151,7 +174,9 @@ fn is_permitted(difference: &Difference, permitted: &BTreeMap<String, u32>) -> b
             .is_some_and(|count| *new == Some(manifest::Shown::Text(count.to_string())))
 }
 
-fn same_place(one: &Difference, other: &Difference) -> bool {
+/// Whether two differences are about the same field of the same object.
+#[must_use]
+pub fn same_place(one: &Difference, other: &Difference) -> bool {
     let path = |difference: &Difference| match &difference.change {
         Change::Field { path, .. } => Some(path.clone()),
         Change::Created | Change::Removed => None,
@@ -176,7 +201,16 @@ fn render(exec: &Exec, target: &Target, upgrade: &Upgrade<'_>) -> Result<Objects
 }
 
 fn render_failure(failed: &CallFailure, target: &Target, upgrade: &Upgrade<'_>) -> Failure {
+    let said = failed.stderr();
     match helm::meaning(failed) {
+        // Of the cluster Helm says so in these words; what else does not answer
+        // is where the chart is.
+        helm::Meaning::Unreachable if !said.to_ascii_lowercase().contains("cluster unreachable") => Failure::new(
+            "chart-not-found",
+            format!("cannot get version {} of chart `{}`", upgrade.version, upgrade.source),
+        )
+        .because(failed.to_string())
+        .because_said(said),
         helm::Meaning::Unknown => Failure::new(
             "unprovable",
             format!("chart `{}` does not render for release `{}`", upgrade.source, upgrade.release),
@@ -187,20 +221,54 @@ fn render_failure(failed: &CallFailure, target: &Target, upgrade: &Upgrade<'_>) 
     }
 }
 
-fn live_objects(exec: &Exec, target: &Target, manifest: &str) -> Result<BTreeMap<ObjectId, Value>, Failure> {
-    let objects = exec
-        .read(&kubectl::get_objects(target, manifest), kubectl::read_objects)
-        .map_err(|failed| cluster_failure(&failed, "get", "the objects of the release", target))?;
-    Ok(by_id(objects))
+/// Every object that is live, under the identity that [`here`] gives it.
+fn live_objects(exec: &Exec, target: &Target, objects: &Objects) -> Result<BTreeMap<ObjectId, Value>, Failure> {
+    let mut found = Vec::new();
+    for (there, manifest) in by_namespace(target, objects) {
+        let live = exec
+            .read(&kubectl::get_objects(&there, &manifest), kubectl::read_objects)
+            .map_err(|failed| cluster_failure(&failed, "get", "the objects of the release", &there))?;
+        found.extend(live);
+    }
+    Ok(by_id(target, found))
 }
 
-/// Live objects under the identity that the manifest gives them, which mostly
-/// names no namespace.
-fn by_id(objects: Vec<Value>) -> BTreeMap<ObjectId, Value> {
-    objects
-        .into_iter()
-        .filter_map(|object| Some((ObjectId { namespace: None, ..ObjectId::of(&object)? }, object)))
-        .collect()
+/// Objects with one namespace each: kubectl takes a manifest with others than
+/// the one it is told for a mistake.
+fn by_namespace<'a>(
+    target: &Target,
+    objects: impl IntoIterator<Item = (&'a ObjectId, &'a Object)>,
+) -> Vec<(Target, String)> {
+    let mut manifests: Vec<(Target, String)> = Vec::new();
+    for (id, object) in objects {
+        let there = there(target, id);
+        let at = manifests.iter().position(|(known, _)| *known == there).unwrap_or_else(|| {
+            manifests.push((there, String::new()));
+            manifests.len() - 1
+        });
+        if let Some((_, manifest)) = manifests.get_mut(at) {
+            manifest.push_str("---\n");
+            manifest.push_str(&object.yaml);
+        }
+    }
+    manifests
+}
+
+/// The target for calls about an object: the namespace that its manifest names.
+fn there(target: &Target, id: &ObjectId) -> Target {
+    let mut there = target.clone();
+    there.namespace = id.namespace.clone().unwrap_or(there.namespace);
+    there
+}
+
+fn by_id(target: &Target, objects: impl IntoIterator<Item = Value>) -> BTreeMap<ObjectId, Value> {
+    objects.into_iter().filter_map(|object| Some((here(target, &ObjectId::of(&object)?), object))).collect()
+}
+
+/// An object's identity with the namespace left out where it is the release's:
+/// most manifests name none.
+fn here(target: &Target, id: &ObjectId) -> ObjectId {
+    ObjectId { namespace: id.namespace.clone().filter(|namespace| *namespace != target.namespace), ..id.clone() }
 }
 
 /// What the upgrade would overwrite. Where render and live agree, nothing is
@@ -214,13 +282,19 @@ fn overwritten(
     permitted: &BTreeMap<String, u32>,
 ) -> Result<Vec<Difference>, Failure> {
     let mut found = Vec::new();
-    let mut doubtful = String::new();
+    let mut doubtful = Vec::new();
     for (id, object) in rendered {
-        let key = ObjectId { namespace: None, ..id.clone() };
+        let key = here(target, id);
         let Some(state) = live.get(&key) else {
             found.push(Difference { object: key, change: Change::Created });
             continue;
         };
+        // Of what Helm has no Go type for it compares the old render with the
+        // new one, never with what is live (3.22, and 4.3 on the client); those
+        // two are the same, or the first half has named it.
+        if apply == Apply::ClientSide && !id.is_built_in() {
+            continue;
+        }
         let mut wanted = object.content.clone();
         if permitted.contains_key(&id.name)
             && id.kind == "Deployment"
@@ -230,25 +304,26 @@ fn overwritten(
             spec.remove("replicas");
         }
         if overwrite::look(&wanted, state) == Look::Doubt {
-            doubtful.push_str("---\n");
-            doubtful.push_str(&object.yaml);
+            doubtful.push((id, object));
         }
         if apply == Apply::ClientSide
-            && let Some(patch) = overwrite::emptied(&wanted, state)
+            && let Some(patch) = overwrite::merged_away(&wanted, state)
         {
-            let query = kubectl::dry_patch(target, &id.kind, &id.group, &id.name, &patch.to_string());
+            let query = kubectl::dry_patch(&there(target, id), &id.kind, &id.group, &id.name, &patch.to_string());
             let after = exec.read(&query, kubectl::read_objects).map_err(|failed| unprovable(&failed, target))?;
             let after = after.first().map_or(Value::Null, overwrite::lasting);
             found.extend(manifest::fields(&key, &overwrite::lasting(state), &after));
         }
     }
-    if !doubtful.is_empty() {
-        let query = kubectl::dry_apply(target, &doubtful);
+    for (there, manifest) in by_namespace(target, doubtful) {
+        let query = kubectl::dry_apply(&there, &manifest);
         let after = exec.read(&query, kubectl::read_objects).map_err(|failed| unprovable(&failed, target))?;
-        for (id, after) in by_id(after) {
+        for (id, after) in by_id(target, after) {
             let before = live.get(&id).map_or(Value::Null, overwrite::lasting);
             let mut changes = manifest::fields(&id, &before, &overwrite::lasting(&after));
             changes.retain(|difference| !is_permitted(difference, permitted));
+            // The patch of a merge may have shown it already.
+            changes.retain(|difference| !found.contains(difference));
             found.extend(changes);
         }
     }

@@ -45,4 +45,12 @@ impl<T> Reading<T> {
             },
         }
     }
+
+    /// What was read, if it was.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Absent | Self::Forbidden(_) | Self::Unclear(_) => None,
+        }
+    }
 }

@@ -5,6 +5,7 @@ use crate::autoscaler::Autoscaler;
 use crate::component::{self, ComponentRef};
 use crate::error::Failure;
 use crate::observe::backticked;
+use crate::target::Hints;
 use crate::workload::GitOps;
 
 /// Why a goal or a step is not to be.
@@ -131,6 +132,10 @@ pub enum Refusal {
     },
 }
 
+/// In the hint of `release-failed` this stands for the number of a revision,
+/// which a look at the history tells.
+pub const LAST_DEPLOYED: &str = "REVISION";
+
 /// Where the refused release is, for the sentence and the hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place<'a> {
@@ -138,11 +143,9 @@ pub struct Place<'a> {
     pub release: &'a str,
     /// The namespace.
     pub namespace: &'a str,
-    /// The connection flags that the user typed, each with a space before it.
-    pub flags: String,
-    /// What the user calls this program by.
-    pub program: &'static str,
-    /// What was said of the way to the goal, as flags.
+    /// The commands of a hint.
+    pub hints: &'a Hints,
+    /// What was said of the way to the goal, as flags with a space before each.
     pub said: String,
 }
 
@@ -151,10 +154,10 @@ impl Refusal {
     #[must_use]
     #[expect(clippy::too_many_lines, reason = "one arm for each refusal, side by side")]
     pub fn failure(&self, place: &Place<'_>) -> Failure {
-        let Place { release, namespace, flags, program, said } = place;
+        let Place { release, namespace, hints, said } = place;
         let at = format!("release `{release}` in namespace `{namespace}`");
         let scale = |component: ComponentRef, count: &str| {
-            format!("{program} scale {release} {}={count}{flags}{said}", component.key)
+            hints.milvus(&format!("scale {release} {}={count}{said}", component.key))
         };
         match self {
             Self::UnknownComponent { spelling, runs } => {
@@ -199,7 +202,7 @@ impl Refusal {
                         "its value `{}` is negative, so the release declares no count",
                         component.replicas_key()
                     ))
-                    .hint(format!("kubectl get horizontalpodautoscalers{flags}"))
+                    .hint(format!("kubectl get horizontalpodautoscalers{}", hints.kubectl()))
             }
             Self::RelativeDrift { component, live, declared } => Failure::new(
                 "drift",
@@ -231,16 +234,23 @@ impl Refusal {
                 ),
             )
             .because("an upgrade would take it back to the release's count, and this one cannot be passed along")
-            .hint(format!(
-                "say which count it is to have: `{}`",
-                scale(*component, &live.iter().max().filter(|n| **n > 0).unwrap_or(declared).to_string())
-            )),
+            .hint(match live.iter().max() {
+                Some(largest) if *largest > 0 => {
+                    format!("say which count it is to have: `{}`", scale(component, &largest.to_string()))
+                }
+                _ => format!(
+                    "say which count it is to have: `{}`, or `{} --allow-zero` if it is to stay stopped",
+                    scale(component, &declared.to_string()),
+                    scale(component, "0")
+                ),
+            }),
             Self::Autoscaled { component, autoscaler } => {
                 Failure::new("autoscaled", format!("the count of `{}` of {at} belongs to an autoscaler", component.key))
                     .because(autoscaler.to_string())
                     .hint(format!(
-                        "change its bounds, or delete it first: `kubectl get hpa {}{flags}`",
-                        autoscaler.name
+                        "change its bounds, or delete it first: `kubectl get hpa {}{}`",
+                        autoscaler.name,
+                        hints.kubectl()
                     ))
             }
             Self::GitOpsManaged { component, by } => {
@@ -258,14 +268,15 @@ impl Refusal {
             )
             .because("its work moved to the data node; an index node of 2.6 ends with `Unknown server type`")
             .hint(format!(
-                "scale the data node instead, for instance `{program} scale {release} dataNode=+1{flags}{said}`"
+                "scale the data node instead, for instance `{}`",
+                hints.milvus(&format!("scale {release} dataNode=+1{said}"))
             )),
             Self::DeploymentGone { component, deployment } => Failure::new(
                 "drift",
                 format!("Deployment `{deployment}` of `{}` of {at} is not in the cluster", component.key),
             )
             .because("an upgrade would create it anew")
-            .hint(format!("helm get manifest {release}{flags}")),
+            .hint(format!("helm get manifest {release}{}", hints.helm())),
             Self::OutOfRange { component, now, change } => {
                 Failure::usage(format!("`{}={change}` leads nowhere: {at} has {now}", component.key))
             }
@@ -283,7 +294,7 @@ impl Refusal {
                 "release-pending",
                 format!("{at} is `{status}` (revision {revision}): another operation is under way, or was killed"),
             )
-            .hint(format!("look at `helm history {release}{flags}` and wait")),
+            .hint(format!("look at `helm history {release}{}` and wait", hints.helm())),
             Self::ReleaseFailed { revision, lost } => {
                 let failure = Failure::new(
                     "release-failed",
@@ -291,7 +302,8 @@ impl Refusal {
                 )
                 .because("an upgrade that reuses values takes those of the last deployed revision: this would be lost");
                 lost.iter().take(20).fold(failure, Failure::because).hint(format!(
-                    "repeat the failed upgrade with its values, or `helm rollback {release}{flags}` (which sets all counts back at once)"
+                    "repeat the failed upgrade with its values, or `helm rollback {release} {LAST_DEPLOYED}{}` (which sets all counts back at once)",
+                    hints.helm()
                 ))
             }
         }

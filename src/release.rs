@@ -25,6 +25,8 @@ pub enum Apply {
     ClientSide,
     /// Server-side apply: a release that Helm 4 installed, under Helm 4.
     ServerSide,
+    /// Not read: who only looks need not know.
+    Unread,
 }
 
 /// A chart's name and exact version.
@@ -34,6 +36,20 @@ pub struct ChartVersion {
     pub name: String,
     /// The version as the chart spells it.
     pub version: String,
+}
+
+impl ChartVersion {
+    /// Whether the version is this one or a newer one; what is no version is
+    /// taken for new.
+    #[must_use]
+    pub fn is_at_least(&self, major: u64, minor: u64, patch: u64) -> bool {
+        let mut numbers = self.version.split(['.', '-', '+']).map(str::parse::<u64>);
+        let mut next = || numbers.next()?.ok();
+        match (next(), next(), next()) {
+            (Some(a), Some(b), Some(c)) => (a, b, c) >= (major, minor, patch),
+            _ => true,
+        }
+    }
 }
 
 impl std::fmt::Display for ChartVersion {
@@ -122,3 +138,16 @@ pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
 pub const COMPONENT_LABEL: &str = "component";
 /// The pod label that holds the resource group.
 pub const GROUP_LABEL: &str = "milvus.io/resource-group";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_charts_are_compared_by_their_numbers() {
+        let newer =
+            |version: &str| ChartVersion { name: "milvus".into(), version: version.into() }.is_at_least(4, 0, 4);
+        assert!(newer("4.0.4") && newer("4.0.10") && newer("5.0.0-rc.1") && newer("main"));
+        assert!(!newer("4.0.3") && !newer("3.9.9") && !newer("4.0.3-1"));
+    }
+}

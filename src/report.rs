@@ -1,10 +1,11 @@
 //! What a run came to, as text or JSON. Pure: time comes in as a value.
 
-mod text;
+pub(crate) mod text;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::avoidance::Avoidance;
 use crate::decide::{Goal, Step};
 use crate::error::Failure;
 use crate::observe::Observed;
@@ -32,10 +33,13 @@ pub struct ScaleReport {
     pub release: Option<ReleaseReport>,
     /// The goal, a component each; empty where it was not understood.
     pub components: Vec<ComponentReport>,
-    /// The upgrades that were made, or with `--dry-run` the first that would be.
+    /// The upgrades that were made, or with `--dry-run` the first that would be,
+    /// and before it the one of other changes.
     pub steps: Vec<StepReport>,
     /// How many upgrades lead from the beginning to the goal.
     pub steps_total: usize,
+    /// What a person should know of the run, though nothing was refused for it.
+    pub cautions: Vec<String>,
     /// What was asked between steps down whether the service is available;
     /// null where nothing was.
     pub gate: Option<String>,
@@ -235,6 +239,19 @@ pub struct ErrorReport {
     pub hint: Option<String>,
 }
 
+impl From<&Failure> for ErrorReport {
+    fn from(failure: &Failure) -> Self {
+        let Failure { id, message, causes, hint, exit: _ } = failure.clone();
+        Self { id, message, causes, hint }
+    }
+}
+
+impl From<&'static Avoidance> for AvoidedReport {
+    fn from(known: &'static Avoidance) -> Self {
+        Self { set: format!("{}={}", known.key, known.value), effect: known.effect, lift: known.lift }
+    }
+}
+
 impl ScaleReport {
     /// A report about which nothing is known yet but where it happens.
     #[must_use]
@@ -248,6 +265,7 @@ impl ScaleReport {
             components: Vec::new(),
             steps: Vec::new(),
             steps_total: 0,
+            cautions: Vec::new(),
             gate: None,
             proof: None,
             pods: Vec::new(),
@@ -329,15 +347,7 @@ impl ScaleReport {
                     when: kept.by.as_ref().and_then(|by| by.when.clone()),
                 })
                 .collect(),
-            avoided: order
-                .avoided
-                .iter()
-                .map(|known| AvoidedReport {
-                    set: format!("{}={}", known.key, known.value),
-                    effect: known.effect,
-                    lift: known.lift,
-                })
-                .collect(),
+            avoided: order.avoided.iter().map(|known| (*known).into()).collect(),
             finished_jobs: proof.finished_jobs.clone(),
             autoscalers_read: matches!(proof.autoscalers, Reading::Known(_)),
             other_changes: proof.others().iter().map(ToString::to_string).collect(),
@@ -345,14 +355,14 @@ impl ScaleReport {
         });
     }
 
-    /// What a person should know of the proof, a line each.
+    /// What a person should know of the proof and the upgrade, a line each.
     #[must_use]
     pub fn proof_notes(&self) -> Vec<String> {
         let Some(proof) = &self.proof else { return Vec::new() };
         let jobs = &proof.finished_jobs;
         let jobs =
             (!jobs.is_empty()).then(|| format!("finished Jobs are removed, nothing runs again: {}", jobs.join(", ")));
-        proof.notes.iter().cloned().chain(jobs).collect()
+        proof.notes.iter().cloned().chain(jobs).chain(self.cautions.iter().cloned()).collect()
     }
 
     /// Writes down what the last upgrade made.
@@ -405,12 +415,7 @@ impl ScaleReport {
     /// Writes down a failure and its exit code.
     pub fn failed(&mut self, failure: &Failure) {
         self.exit_code = failure.exit.code();
-        self.error = Some(ErrorReport {
-            id: failure.id,
-            message: failure.message.clone(),
-            causes: failure.causes.clone(),
-            hint: failure.hint.clone(),
-        });
+        self.error = Some(failure.into());
     }
 
     /// The document of `-o json`.

@@ -127,6 +127,7 @@ fn the_document_has_everything() {
         }
       ],
       "stepsTotal": 1,
+      "cautions": [],
       "gate": null,
       "proof": null,
       "pods": [
@@ -298,6 +299,7 @@ fn a_failure_is_in_the_document_and_not_in_the_text() {
       "components": [],
       "steps": [],
       "stepsTotal": 0,
+      "cautions": [],
       "gate": null,
       "proof": null,
       "pods": [],
@@ -373,6 +375,7 @@ fn after_a_failed_second_step_the_document_tells_how_far_it_got() {
         }
       ],
       "stepsTotal": 2,
+      "cautions": [],
       "gate": null,
       "proof": null,
       "pods": [],

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use crate::chart::ChartWish;
-use crate::cli::{self, GateSources};
+use crate::cli::{self, GateSources, Output};
 use crate::component;
 use crate::decide::{Asked, Count, Pace};
 use crate::error::Failure;
 use crate::gate::Sources;
 use crate::handover::Grace;
 use crate::observe::ReleaseWish;
-use crate::target::Connection;
+use crate::status::Format;
+use crate::status::text::Width;
 
 /// A checked `scale`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +56,7 @@ impl ScaleRequest {
     ///
     /// # Errors
     /// Wrong usage: what was typed can never work.
-    pub fn check(arguments: &cli::Scale) -> Result<(Self, Connection), Failure> {
+    pub fn check(arguments: &cli::Scale) -> Result<Self, Failure> {
         let cli::Scale {
             words,
             chart,
@@ -69,7 +70,6 @@ impl ScaleRequest {
             settle,
             timeout,
             allow_zero,
-            connection,
         } = arguments;
         let mut release = ReleaseWish::Only;
         let mut asked: Vec<Asked> = Vec::new();
@@ -101,13 +101,18 @@ impl ScaleRequest {
             {
                 return Err(Failure::usage(format!("`{value}` is not a value for `{flag}`")));
             }
+            if value.as_deref().is_some_and(has_credentials) {
+                // Not quoted: they would be in reports, logs and the list of processes.
+                return Err(Failure::usage(format!("the address in `{flag}` has credentials in it"))
+                    .hint("give them to helm: `helm repo add NAME URL --username ... --password-stdin`, or `helm registry login`; then `--chart NAME/milvus`"));
+            }
         }
         let extent = match (dry_run, no_wait) {
             (true, _) => Extent::Planned,
             (false, true) => Extent::Applied,
             (false, false) => Extent::Verified,
         };
-        let request = Self {
+        Ok(Self {
             release,
             asked,
             chart: ChartWish { chart: chart.clone(), repository: repo.clone() },
@@ -123,8 +128,7 @@ impl ScaleRequest {
             timeout: *timeout,
             allow_zero: *allow_zero,
             allow_other_changes: *allow_other_changes,
-        };
-        Ok((request, connection.into()))
+        })
     }
 }
 
@@ -134,11 +138,18 @@ impl ScaleRequest {
     /// is the timeout, which may be the reason why there is a hint.
     #[must_use]
     pub fn flags(&self, zero: bool) -> String {
-        let Self { chart, pace, grace, gate, .. } = self;
+        let ChartWish { chart, repository } = &self.chart;
+        let chart = chart.as_ref().map(|chart| format!("--chart={chart}"));
+        let repository = repository.as_ref().map(|url| format!("--repo={url}"));
+        in_a_hint(chart.into_iter().chain(repository)) + &self.flags_but_the_chart(zero)
+    }
+
+    /// The same for a hint that asks for another chart.
+    #[must_use]
+    pub fn flags_but_the_chart(&self, zero: bool) -> String {
+        let Self { pace, grace, gate, .. } = self;
         let said = |duration: &Duration| humantime::format_duration(*duration).to_string().replace(' ', "");
         let mut flags = Vec::new();
-        flags.extend(chart.chart.as_ref().map(|chart| format!("--chart={chart}")));
-        flags.extend(chart.repository.as_ref().map(|url| format!("--repo={url}")));
         flags.extend(match pace {
             Pace::Pods(1) => None,
             Pace::Pods(pods) => Some(format!("--step={pods}")),
@@ -155,8 +166,61 @@ impl ScaleRequest {
             Sources::None => Some("--gate=none".to_owned()),
         });
         flags.extend(zero.then(|| "--allow-zero".to_owned()));
-        flags.iter().flat_map(|flag| [" ".to_owned(), crate::invocation::quoted(flag)]).collect()
+        in_a_hint(flags)
     }
+}
+
+fn in_a_hint(flags: impl IntoIterator<Item = String>) -> String {
+    flags.into_iter().flat_map(|flag| [" ".to_owned(), crate::invocation::quoted(&flag)]).collect()
+}
+
+/// A checked `status`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusRequest {
+    /// Which releases.
+    pub which: Which,
+    /// Whether to go on after the first look.
+    pub watch: bool,
+    /// What is printed.
+    pub format: Format,
+}
+
+/// The releases that a `status` is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// The one of this name.
+    Named(String),
+    /// Every one of the namespace.
+    Namespace,
+    /// Every one of the cluster.
+    Everywhere,
+}
+
+impl StatusRequest {
+    /// Checks the arguments of `status`.
+    ///
+    /// # Errors
+    /// Wrong usage: the word is not the name of a release.
+    pub fn check(arguments: &cli::Status, output: Output) -> Result<Self, Failure> {
+        let cli::Status { release, all_namespaces, watch } = arguments;
+        let which = match release {
+            Some(name) => Which::Named(release_name(name)?),
+            None if *all_namespaces => Which::Everywhere,
+            None => Which::Namespace,
+        };
+        let format = match output {
+            Output::Text => Format::Text(Width::Normal),
+            Output::Wide => Format::Text(Width::Wide),
+            Output::Json => Format::Json,
+        };
+        Ok(Self { which, watch: *watch, format })
+    }
+}
+
+/// Whether an address names a user: `https://user:password@host`.
+fn has_credentials(address: &str) -> bool {
+    let authority = address.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+    authority.is_some_and(|authority| authority.contains('@'))
 }
 
 /// A name that Helm takes for a release: so it can be no flag, and nothing that
@@ -205,8 +269,8 @@ mod tests {
     fn check(words: &str) -> Result<ScaleRequest, String> {
         let arguments = ["kubectl-milvus", "scale"].into_iter().chain(words.split_whitespace());
         let parsed = cli::Arguments::try_parse_from(arguments).map_err(|e| e.to_string())?;
-        let cli::Command::Scale(scale) = parsed.command;
-        ScaleRequest::check(&scale).map(|(request, _)| request).map_err(|failure| {
+        let cli::Command::Scale(scale) = parsed.command else { panic!("another command") };
+        ScaleRequest::check(&scale).map_err(|failure| {
             assert_eq!(failure.exit.code(), 2, "{failure:?}");
             failure.message
         })
@@ -253,8 +317,33 @@ mod tests {
     }
 
     #[test]
+    fn a_status_is_about_one_release_a_namespace_or_all() {
+        let which = |words: &str| {
+            let arguments = ["kubectl-milvus", "status"].into_iter().chain(words.split_whitespace());
+            let parsed = cli::Arguments::try_parse_from(arguments).map_err(|failed| failed.to_string())?;
+            let cli::Command::Status(status) = parsed.command else { panic!("another command") };
+            StatusRequest::check(&status, Output::Text).map(|request| request.which).map_err(|f| f.message)
+        };
+        assert_eq!(which("rel"), Ok(Which::Named("rel".into())));
+        assert_eq!(which(""), Ok(Which::Namespace));
+        assert_eq!(which("-A"), Ok(Which::Everywhere));
+        assert!(which("rel -A").unwrap_err().contains("cannot be used with"));
+        assert!(which("rel/x").unwrap_err().contains("is not the name of a release"));
+        assert!(which("one two").is_err());
+    }
+
+    #[test]
     fn a_chart_cannot_become_a_flag() {
         assert!(check("qn=3 --chart=--post-renderer").is_err());
         assert!(check("qn=3 --repo=").is_err());
+    }
+
+    #[test]
+    fn an_address_with_credentials_is_refused_and_not_repeated() {
+        for flag in ["--repo", "--chart"] {
+            let said = check(&format!("qn=3 {flag}=https://ci:planted@host/charts")).unwrap_err();
+            assert!(!said.contains("planted"), "{said}");
+        }
+        assert!(check("qn=3 --repo=https://host/a@b --chart=oci://host/milvus@sha256:0").is_ok());
     }
 }

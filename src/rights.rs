@@ -38,18 +38,32 @@ pub fn needed(target: &Target, apply: Apply, objects: &Objects) -> Vec<Right> {
     let core = |verb, resource: &str| Right { verb, group: String::new(), resource: resource.to_owned() };
     let mut rights: Vec<Right> =
         target.helm_storage().into_iter().flat_map(|kind| [core("create", kind), core("update", kind)]).collect();
-    let patched = objects.keys().filter(|id| apply == Apply::ServerSide || id.kind == "Deployment");
-    rights.extend(patched.map(|id| Right { verb: "patch", group: id.group.clone(), resource: plural(id) }));
+    // Jobs are mostly gone from the next render; the proof asks about them.
+    let patched = objects.keys().filter(|id| match id.kind.as_str() {
+        "Deployment" => true,
+        "Job" => false,
+        _ => apply == Apply::ServerSide,
+    });
+    rights.extend(patched.filter_map(|id| on("patch", id)));
     rights.sort();
     rights.dedup();
     rights
+}
+
+/// The right to a verb on an object. `None` for what is not the API's own: only
+/// its definition knows what the resource is called.
+#[must_use]
+pub fn on(verb: &'static str, id: &ObjectId) -> Option<Right> {
+    id.is_built_in().then(|| Right { verb, group: id.group.clone(), resource: plural(id) })
 }
 
 /// The resource of a kind: lower case and plural, as the API's own kinds are.
 fn plural(id: &ObjectId) -> String {
     let kind = id.kind.to_ascii_lowercase();
     match kind.as_bytes() {
+        _ if kind == "endpoints" => kind,
         [.., b's'] => kind + "es",
+        [.., b'a' | b'e' | b'o' | b'u', b'y'] => kind + "s",
         [start @ .., b'y'] => format!("{}ies", String::from_utf8_lossy(start)),
         _ => kind + "s",
     }
@@ -61,6 +75,9 @@ fn plural(id: &ObjectId) -> String {
 /// `forbidden`, with every right that is missing. Where the server does not
 /// answer the question, nothing is claimed: the upgrade will tell.
 pub fn check(exec: &Exec, target: &Target, rights: &[Right]) -> Result<(), Failure> {
+    if rights.is_empty() {
+        return Ok(());
+    }
     let reviews: Vec<_> = rights
         .iter()
         .map(|Right { verb, group, resource }| {
@@ -81,7 +98,7 @@ pub fn check(exec: &Exec, target: &Target, rights: &[Right]) -> Result<(), Failu
     let failure =
         Failure::new("forbidden", format!("you may not make this upgrade in namespace `{}`", target.namespace));
     let failure = missing.iter().fold(failure, |failure, right| failure.because(format!("missing: `{right}`")));
-    Err(failure.hint(format!("kubectl auth can-i {first}{}", target.hint_flags())))
+    Err(failure.hint(format!("kubectl auth can-i {first}{}", target.hints().kubectl())))
 }
 
 /// Reads one answer for each question, in their order: kubectl prints them one
@@ -114,7 +131,7 @@ mod tests {
         let environment = Environment([("HELM_DRIVER".to_owned(), driver.to_owned())].into());
         let connection = Connection { namespace: Some("n".into()), ..Connection::default() };
         let target = Target::resolve(&connection, &environment).unwrap();
-        let manifest = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n";
+        let manifest = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n---\napiVersion: v1\nkind: Endpoints\nmetadata: {name: e}\n---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\n---\napiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: g}\n";
         let needed = needed(&target, apply, &objects(manifest).unwrap());
         needed.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
@@ -128,8 +145,10 @@ mod tests {
         ");
         insta::assert_snapshot!(rights(Apply::ServerSide, "configmap"), @r"
         create configmaps
+        patch endpoints
         patch services
         patch deployments.apps
+        patch ingresses.networking.k8s.io
         patch networkpolicies.networking.k8s.io
         update configmaps
         ");

@@ -3,6 +3,7 @@
 
 mod down;
 mod ending;
+mod history;
 mod proof;
 mod settle;
 
@@ -22,7 +23,7 @@ use crate::gate::Gate;
 use crate::handover::Departure;
 use crate::helm;
 use crate::kubectl;
-use crate::manifest;
+use crate::manifest::{self, Difference};
 use crate::observe::{Observed, ReleaseWish, observe};
 use crate::order::Order;
 use crate::pod::Pod;
@@ -55,8 +56,10 @@ pub fn scale(
         signals,
         ui,
         goal: None,
+        places: Vec::new(),
+        revisions: None,
         source: None,
-        settled: false,
+        settled: Vec::new(),
         gate: None,
         replicas_asked: false,
         needs_unknown: None,
@@ -89,9 +92,13 @@ struct Run<'a> {
     signals: &'a Signals,
     ui: &'a Ui,
     goal: Option<Goal>,
+    /// Where the chart may be, and how many revisions there were: known once a
+    /// step is to be made.
+    places: Vec<ChartSource>,
+    revisions: Option<u64>,
     source: Option<ChartSource>,
-    /// Whether other changes were made with consent; they must not come back.
-    settled: bool,
+    /// Other changes that were made with consent; they must not come back.
+    settled: Vec<Difference>,
     /// The gate, once it was asked.
     gate: Option<Gate>,
     /// Whether it was asked how many query nodes the loaded collections need.
@@ -127,8 +134,9 @@ impl Run<'_> {
     /// that another is to come.
     fn round(&mut self, components: &[ComponentRef], wish: &mut ReleaseWish) -> Result<Option<Outcome>, Failure> {
         self.not_interrupted()?;
-        let observed =
-            observe(self.exec, self.target, wish, components).map_err(|failure| self.or_interrupted(failure))?;
+        let observed = observe(self.exec, self.target, wish, components)
+            .map_err(|failure| self.operators(failure))
+            .map_err(|failure| self.or_interrupted(failure))?;
         // From the second round on it is this release, whatever else comes.
         *wish = ReleaseWish::Named(observed.release.name.clone());
         self.not_overtaken(&observed)?;
@@ -140,6 +148,9 @@ impl Run<'_> {
             Decision::Follow(_) if self.request.extent == Extent::Planned => Ok(Some(Outcome::Planned)),
             Decision::Follow(expected) => {
                 let changed = self.report.changed_something();
+                if !changed {
+                    self.note_autoscalers(&observed, components);
+                }
                 let mut follower = self.follower(&observed, components);
                 let limit = self.limit(longest_grace(&observed));
                 self.follow(&mut follower, &expected, Until::Ready, limit)?;
@@ -179,32 +190,39 @@ impl Run<'_> {
         let order = Order::of(step, observed, &released)
             .map_err(|refusal| self.refused(&refusal, observed))?
             .numbered(self.report.steps.len() + 1, self.report.steps_total);
+        if self.request.extent == Extent::Applied && left > 1 {
+            return Err(Self::no_wait_of(left));
+        }
+        self.ask_once(observed)?;
         let history = self.history_max();
         let departure = Departure::of(step, observed, self.request.grace);
-        let (source, proof, origin) = self.proven(observed, &order, history, &Self::rights_of(&departure))?;
+        let (source, proof) = self.proven(observed, &order, history, &Self::rights_of(&departure))?;
         if let Some(what) = &proof.moved {
             self.begin_anew(what.clone())?;
             return Ok(None);
         }
         self.autoscaled(&proof, step, observed)?;
         self.report.proof(&order, &proof, observed);
+        self.caution_of_history(history);
         let upgrade = order.upgrade(&observed.release, &source, history);
         if !proof.is_clean() {
-            if self.request.allow_other_changes && !self.settled && self.request.extent != Extent::Planned {
-                self.settle(observed, &released, &source, &proof)?;
-                return Ok(None);
+            let again = proof.others().iter().any(|other| self.came_back(other));
+            if !self.request.allow_other_changes || again {
+                return Err(self.objection(observed, &order, &source, &proof)?);
             }
-            if !(self.request.allow_other_changes && self.request.extent == Extent::Planned) {
-                return Err(self.objection(observed, &order, &source, &proof, origin));
+            if self.request.extent == Extent::Applied {
+                return Err(Self::no_wait_of(left + 1));
+            }
+            self.settle(observed, &released, &source, &proof)?;
+            if self.request.extent != Extent::Planned {
+                return Ok(None);
             }
         }
         let leave = departure.leaving.iter().map(|pod| kubectl::delete_pod(self.target, &pod.name, departure.grace));
         let leave = leave.map(|call| call.0.to_string()).collect();
         self.report.step(step, leave, helm::upgrade(self.target, &upgrade).0.to_string());
-        match self.request.extent {
-            Extent::Planned => return Ok(Some(Outcome::Planned)),
-            Extent::Applied if left > 1 => return Err(Self::no_wait_of(left)),
-            Extent::Applied | Extent::Verified => {}
+        if self.request.extent == Extent::Planned {
+            return Ok(Some(Outcome::Planned));
         }
         self.not_interrupted()?;
         self.enough_for_replicas(observed)?;
@@ -323,14 +341,6 @@ impl Run<'_> {
             Some(live) => Err(self.counted_by_another(live, expected)),
             None => Ok(()),
         }
-    }
-
-    /// A run of many steps must not push the revision before it out of Helm's
-    /// history: that is where a user would go back to.
-    fn history_max(&self) -> Option<u64> {
-        let kept = self.target.helm_history();
-        let steps = u64::try_from(self.report.steps_total).unwrap_or(u64::MAX);
-        (kept > 0 && steps + 2 > kept).then_some(steps + kept)
     }
 
     fn follower(&self, observed: &Observed, components: &[ComponentRef]) -> Follower {

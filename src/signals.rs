@@ -65,26 +65,9 @@ impl Signals {
     /// Begins to listen. From here on no signal ends the process by itself.
     pub fn listen() -> std::io::Result<Self> {
         let signals = Self::default();
-        #[cfg(unix)]
-        signals.spawn_listener()?;
+        let heard = signals.clone();
+        crate::platform::listen(move |signal| heard.tell(signal))?;
         Ok(signals)
-    }
-
-    #[cfg(unix)]
-    fn spawn_listener(&self) -> std::io::Result<()> {
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-        let mut incoming = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-        let signals = self.clone();
-        std::thread::Builder::new().name("signals".into()).spawn(move || {
-            for signal in incoming.forever() {
-                signals.tell(match signal {
-                    SIGINT => Interrupt::Interrupt,
-                    SIGHUP => Interrupt::Hangup,
-                    _ => Interrupt::Terminate,
-                });
-            }
-        })?;
-        Ok(())
     }
 
     /// The first signal so far.

@@ -9,6 +9,12 @@ use serde::Deserialize;
 
 use crate::error::Failure;
 
+mod called_by_helm;
+mod hints;
+
+pub use called_by_helm::{as_typed, is_verbose, nothing_swallowed};
+pub use hints::Hints;
+
 /// What the user said about the connection; kubectl's flags.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Connection {
@@ -24,6 +30,49 @@ pub struct Connection {
     pub as_groups: Vec<String>,
     /// `--request-timeout`, for kubectl; Helm has no such flag.
     pub request_timeout: Option<String>,
+    /// `-s`, `--server`.
+    pub server: Option<String>,
+    /// `--certificate-authority`.
+    pub certificate_authority: Option<PathBuf>,
+    /// `--tls-server-name`.
+    pub tls_server_name: Option<String>,
+    /// `--insecure-skip-tls-verify`.
+    pub insecure_skip_tls_verify: bool,
+    /// `--cluster`, for which Helm has no flag: refused.
+    pub cluster: Option<String>,
+    /// `--user`, likewise.
+    pub user: Option<String>,
+    /// The first flag that names credentials, if one was given; refused, and
+    /// its value is not kept.
+    pub credentials: Option<&'static str>,
+}
+
+impl Connection {
+    /// Refuses what only one of the two programs could be told.
+    fn serves_both(&self) -> Result<(), Failure> {
+        let kubeconfig = "put it into a kubeconfig, and name that with `--kubeconfig` or `--context`";
+        match self.credentials {
+            Some("--token") => {
+                return Err(Failure::usage("`--token` would show the token in the list of processes").hint(kubeconfig));
+            }
+            Some(flag) => {
+                return Err(
+                    Failure::usage(format!("`{flag}` cannot be passed on: Helm has no such flag")).hint(kubeconfig)
+                );
+            }
+            None => {}
+        }
+        let named = [("--cluster", &self.cluster), ("--user", &self.user)];
+        let Some((flag, _)) = named.iter().find(|(_, name)| name.is_some()) else { return Ok(()) };
+        let named = |name: &Option<String>, otherwise: &str| {
+            name.as_deref().map_or_else(|| otherwise.to_owned(), crate::invocation::quoted)
+        };
+        Err(Failure::usage(format!("`{flag}` cannot be passed on: Helm has no such flag")).hint(format!(
+            "kubectl config set-context milvus --cluster={} --user={}, and then `--context milvus` instead",
+            named(&self.cluster, "CLUSTER"),
+            named(&self.user, "USER"),
+        )))
+    }
 }
 
 /// The process environment, read once.
@@ -44,12 +93,6 @@ impl Environment {
     pub fn is_helm_plugin(&self) -> bool {
         self.get("HELM_PLUGIN_NAME").is_some() && self.get("HELM_PLUGIN_DIR").is_some()
     }
-
-    /// What the user calls this program by.
-    #[must_use]
-    pub fn program(&self) -> &'static str {
-        if self.is_helm_plugin() { "helm milvus" } else { "kubectl milvus" }
-    }
 }
 
 /// The cluster and namespace of a run.
@@ -59,10 +102,9 @@ pub struct Target {
     pub namespace: String,
     helm: Vec<String>,
     kubectl: Vec<String>,
-    typed: Vec<String>,
+    hints: Hints,
     storage: Option<&'static str>,
     history: u64,
-    program: &'static str,
 }
 
 impl Target {
@@ -71,12 +113,9 @@ impl Target {
     /// account. The context is pinned by name: `kubectl config use-context` in
     /// another terminal must not move a run that lasts half an hour.
     pub fn resolve(connection: &Connection, environment: &Environment) -> Result<Self, Failure> {
-        let helm_said =
-            |name: &str| environment.is_helm_plugin().then(|| environment.get(name)).flatten().map(str::to_owned);
-        if helm_said("HELM_KUBETOKEN").is_some() {
-            return Err(Failure::usage("`--kube-token` would show the token in the list of processes")
-                .hint("put the token into a kubeconfig and name it with `--kubeconfig`"));
-        }
+        connection.serves_both()?;
+        called_by_helm::check(connection, environment)?;
+        let helm_said = |name: &str| called_by_helm::said(environment, name);
         let kubeconfig = Kubeconfig::load(connection.kubeconfig.as_deref(), environment)?;
         let context =
             connection.context.clone().or_else(|| helm_said("HELM_KUBECONTEXT")).or_else(|| kubeconfig.current.clone());
@@ -98,13 +137,12 @@ impl Target {
         }
 
         let mut target = Self {
+            hints: Hints::new(&namespace, environment.is_helm_plugin()),
             namespace,
             helm: Vec::new(),
             kubectl: Vec::new(),
-            typed: Vec::new(),
             storage: storage(environment),
             history: history(environment),
-            program: environment.program(),
         };
         let groups = if connection.as_groups.is_empty() {
             // Helm repeats the list inside itself: `g1,g2,g1,g2`.
@@ -119,27 +157,33 @@ impl Target {
             connection.as_groups.clone()
         };
         let path = connection.kubeconfig.as_ref().map(|p| p.display().to_string());
-        target.add("--kube-context", "--context", context.as_deref(), connection.context.as_deref());
+        let named = connection.context.clone().or_else(|| helm_said("HELM_KUBECONTEXT"));
+        target.add("--kube-context", "--context", context.as_deref(), named.as_deref());
         target.add("--kubeconfig", "--kubeconfig", path.as_deref(), path.as_deref());
+        if let Some(path) = called_by_helm::kubeconfig(environment) {
+            // Both programs take it from the environment; a pasted hint cannot.
+            target.hints.add(Some("--kubeconfig"), "--kubeconfig", path);
+        }
         let user = connection.as_user.clone().or_else(|| helm_said("HELM_KUBEASUSER"));
         target.add("--kube-as-user", "--as", user.as_deref(), user.as_deref());
         for group in &groups {
             target.add("--kube-as-group", "--as-group", Some(group), Some(group));
         }
-        for (variable, helm, kubectl) in [
-            ("HELM_KUBEAPISERVER", "--kube-apiserver", "--server"),
-            ("HELM_KUBECAFILE", "--kube-ca-file", "--certificate-authority"),
-            ("HELM_KUBETLS_SERVER_NAME", "--kube-tls-server-name", "--tls-server-name"),
+        let authority = connection.certificate_authority.as_ref().map(|path| path.display().to_string());
+        for (argument, variable, helm, kubectl) in [
+            (&connection.server, "HELM_KUBEAPISERVER", "--kube-apiserver", "--server"),
+            (&authority, "HELM_KUBECAFILE", "--kube-ca-file", "--certificate-authority"),
+            (&connection.tls_server_name, "HELM_KUBETLS_SERVER_NAME", "--kube-tls-server-name", "--tls-server-name"),
         ] {
-            let value = helm_said(variable);
-            target.add(helm, kubectl, value.as_deref(), None);
+            let value = argument.clone().or_else(|| helm_said(variable));
+            target.add(helm, kubectl, value.as_deref(), value.as_deref());
         }
-        if helm_said("HELM_KUBEINSECURE_SKIP_TLS_VERIFY").as_deref() == Some("true") {
-            target.add("--kube-insecure-skip-tls-verify", "--insecure-skip-tls-verify", Some("true"), None);
+        if connection.insecure_skip_tls_verify {
+            target.add("--kube-insecure-skip-tls-verify", "--insecure-skip-tls-verify", Some("true"), Some("true"));
         }
         if let Some(timeout) = &connection.request_timeout {
             target.kubectl.push(format!("--request-timeout={timeout}"));
-            target.typed.push(format!("--request-timeout={timeout}"));
+            target.hints.add(None, "--request-timeout", timeout);
         }
         Ok(target)
     }
@@ -152,14 +196,22 @@ impl Target {
             self.kubectl.push(format!("{kubectl}={value}"));
         }
         if let Some(typed) = typed {
-            self.typed.push(format!("{kubectl}={typed}"));
+            self.hints.add(Some(helm), kubectl, typed);
         }
     }
 
-    /// What the user calls this program by, for a command that a hint shows.
+    /// The same cluster, in another namespace.
     #[must_use]
-    pub fn program(&self) -> &'static str {
-        self.program
+    pub fn within(&self, namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), ..self.clone() }
+    }
+
+    /// Flags for a call of helm about all namespaces.
+    #[must_use]
+    pub fn helm_flags_everywhere(&self) -> Vec<String> {
+        let mut flags = vec!["--all-namespaces".to_owned()];
+        flags.extend(self.helm.iter().cloned());
+        flags
     }
 
     /// The resource that holds Helm's releases, where it is one of the cluster's.
@@ -196,17 +248,17 @@ impl Target {
         flags
     }
 
-    /// Flags for a command that a hint shows: the namespace, and of the rest
-    /// only what the user typed.
+    /// The commands of a hint.
     #[must_use]
-    pub fn hint_flags(&self) -> String {
-        let mut flags = format!(" -n {}", self.namespace);
-        for flag in &self.typed {
-            flags.push(' ');
-            flags.push_str(&crate::invocation::quoted(flag));
-        }
-        flags
+    pub fn hints(&self) -> &Hints {
+        &self.hints
     }
+}
+
+/// The contexts that could be named.
+pub fn contexts(connection: &Connection, environment: &Environment) -> Result<Vec<String>, Failure> {
+    let kubeconfig = Kubeconfig::load(connection.kubeconfig.as_deref(), environment)?;
+    Ok(kubeconfig.contexts.into_keys().collect())
 }
 
 /// What of a kubeconfig decides the target: the current context, and each
@@ -348,7 +400,7 @@ users:
         let target = Target::resolve(&Connection::default(), &environment(&[("KUBECONFIG", &path)])).unwrap();
         assert_eq!(target.helm_flags(), ["--namespace=vectors", "--kube-context=blue"]);
         assert_eq!(target.kubectl_flags_in_namespace(), ["--namespace=vectors", "--context=blue"]);
-        assert_eq!(target.hint_flags(), " -n vectors");
+        assert_eq!(target.hints().kubectl(), " -n vectors");
     }
 
     #[test]
@@ -361,6 +413,7 @@ users:
             as_user: Some("-jane".into()),
             as_groups: vec!["a".into(), "b".into()],
             request_timeout: Some("5s".into()),
+            ..Connection::default()
         };
         let target = Target::resolve(&connection, &environment(&[])).unwrap();
         assert_eq!(target.helm_flags()[0], "--namespace=other");
@@ -391,6 +444,38 @@ users:
             target.helm_flags(),
             ["--namespace=stray", "--kube-context=green", "--kube-as-group=a", "--kube-as-group=b"]
         );
+    }
+
+    #[test]
+    fn hints_spell_the_flags_of_each_program() {
+        let file = kubeconfig(TWO_CONTEXTS);
+        let path = file.path().display().to_string();
+        let typed = Connection {
+            context: Some("green".into()),
+            as_user: Some("it's me".into()),
+            request_timeout: Some("5s".into()),
+            ..Connection::default()
+        };
+        let target = Target::resolve(&typed, &environment(&[("KUBECONFIG", &path)])).unwrap();
+        let kubectl = r" -n default --context=green '--as=it'\''s me' --request-timeout=5s";
+        assert_eq!(target.hints().kubectl(), kubectl);
+        assert_eq!(target.hints().helm(), r" -n default --kube-context=green '--kube-as-user=it'\''s me'");
+        assert_eq!(target.hints().milvus("status"), format!("kubectl milvus status{kubectl}"));
+
+        let by_helm = [
+            ("HELM_PLUGIN_NAME", "milvus"),
+            ("HELM_PLUGIN_DIR", "/p"),
+            ("HELM_NAMESPACE", "ns"),
+            ("HELM_KUBECONTEXT", "green"),
+            ("HELM_KUBEASUSER", "jane"),
+            ("KUBECONFIG", &path),
+        ];
+        let target = Target::resolve(&Connection::default(), &environment(&by_helm)).unwrap();
+        let flags = format!(" -n ns --kube-context=green --kubeconfig={path} --kube-as-user=jane");
+        assert_eq!(target.hints().milvus("status"), format!("helm milvus status{flags}"));
+        assert_eq!(target.hints().kubectl(), format!(" -n ns --context=green --kubeconfig={path} --as=jane"));
+        // It is in the environment of both programs already.
+        assert_eq!(target.helm_flags(), ["--namespace=ns", "--kube-context=green", "--kube-as-user=jane"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+use console::{Term, truncate_str};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
@@ -34,6 +35,9 @@ pub struct Ui {
     bar: Option<ProgressBar>,
     last_line: Mutex<Option<Instant>>,
     last_text: Mutex<String>,
+    /// How many lines the last screen had; `None` where standard output is no
+    /// terminal that can move the cursor.
+    screen: Option<Mutex<usize>>,
 }
 
 /// Two lines of progress are not closer together than this, so that thousands
@@ -53,13 +57,42 @@ impl Ui {
             );
             bar
         });
-        Self { verbosity, color, bar, last_line: Mutex::new(None), last_text: Mutex::default() }
+        let screen = (!dumb && io::stdout().is_terminal()).then(Mutex::default);
+        Self { verbosity, color, bar, last_line: Mutex::new(None), last_text: Mutex::default(), screen }
     }
 
-    /// What was asked for. A reader that has gone away is no failure.
-    pub fn result(&self, text: &str) {
+    /// What was asked for. A reader that has gone away is no failure; `false`
+    /// says that it has.
+    pub fn result(&self, text: &str) -> bool {
         let mut out = AutoStream::new(io::stdout(), self.color);
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+    }
+
+    /// Whether standard output is a terminal on which text can be drawn anew.
+    pub fn is_screen(&self) -> bool {
+        self.screen.is_some()
+    }
+
+    /// Draws a text in the place of the one that was drawn last, as much of it
+    /// as the terminal holds; `false` if the terminal is gone.
+    pub fn screen(&self, text: &str) -> bool {
+        let Some(screen) = &self.screen else { return self.result(text) };
+        let mut before = screen.lock().unwrap_or_else(PoisonError::into_inner);
+        let (rows, columns) = Term::stdout().size_checked().unwrap_or((24, 80));
+        let rows = usize::from(rows).saturating_sub(1).max(1);
+        let lines: Vec<&str> = text.lines().take(rows).collect();
+        let mut drawn = String::from("\r");
+        if *before > 0 {
+            drawn.push_str(&format!("\x1b[{before}A"));
+        }
+        for line in &lines {
+            drawn.push_str(&truncate_str(line, usize::from(columns), ""));
+            drawn.push_str("\x1b[K\n");
+        }
+        drawn.push_str("\x1b[J");
+        *before = lines.len();
+        let mut out = io::stdout().lock();
+        out.write_all(drawn.as_bytes()).and_then(|()| out.flush()).is_ok()
     }
 
     /// One line about what happens.

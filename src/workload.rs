@@ -36,6 +36,10 @@ pub struct Deployment {
     pub instance: Option<String>,
     /// Its bare label `component`.
     pub component: Option<String>,
+    /// Its label `milvus.io/resource-group`.
+    pub group: Option<String>,
+    /// Chart and version that made it: its label `helm.sh/chart`.
+    pub chart: Option<String>,
     /// Whether the Milvus Operator made it.
     pub operator: bool,
     /// Why its ReplicaSet cannot create pods, in Kubernetes' words: the
@@ -111,7 +115,7 @@ mod json {
     use serde::Deserialize;
 
     use crate::error::plain;
-    use crate::release::{COMPONENT_LABEL, INSTANCE_LABEL};
+    use crate::release::{COMPONENT_LABEL, GROUP_LABEL, INSTANCE_LABEL};
 
     #[derive(Deserialize)]
     pub(super) struct Deployment {
@@ -219,6 +223,8 @@ mod json {
                 gitops: read.metadata.gitops(),
                 instance: read.metadata.labels.get(INSTANCE_LABEL).cloned(),
                 component: read.metadata.labels.get(COMPONENT_LABEL).cloned(),
+                group: read.metadata.labels.get(GROUP_LABEL).cloned(),
+                chart: read.metadata.labels.get("helm.sh/chart").map(|chart| plain(chart)),
                 operator: read
                     .metadata
                     .labels

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-const buildHelp = `Build the control plane, KWOK and both Helms into the cache.
+const buildHelp = `Build the control plane, KWOK, both Helms and krew into the cache.
 
 The first build takes about ten minutes on two cores and fetches Go modules;
 afterwards everything is taken from the cache. run and up build by themselves.
@@ -37,7 +37,7 @@ func buildCommand(here *site, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	for _, path := range []string{built.controlplane, built.kwok, built.helm3, built.helm4} {
+	for _, path := range []string{built.controlplane, built.kwok, built.helm3, built.helm4, built.krew, built.krewValidator} {
 		fmt.Println(path)
 	}
 	return nil
@@ -45,13 +45,14 @@ func buildCommand(here *site, arguments []string) error {
 
 // binaries are the paths of what was built.
 type binaries struct {
-	controlplane, kwok, helm3, helm4 string
+	controlplane, kwok, helm3, helm4, krew, krewValidator string
 }
 
 // program is one of the modules beside the runner. Its version is stamped at
 // link time, because clients and charts ask for it and the modules do not know it.
 type program struct {
-	module  string // its folder, and the name of the binary
+	name    string // of the binary, and of its folder in the cache
+	module  string // its folder here
 	title   string
 	target  string // the package to build
 	pinned  string // the dependency in go.mod whose version it is
@@ -59,15 +60,17 @@ type program struct {
 }
 
 var programs = []program{
-	{"controlplane", "control plane", ".", "k8s.io/kubernetes", []string{
+	{"controlplane", "controlplane", "control plane", ".", "k8s.io/kubernetes", []string{
 		"k8s.io/component-base/version.gitVersion=VERSION",
 		"k8s.io/component-base/version.gitMajor=MAJOR",
 		"k8s.io/component-base/version.gitMinor=MINOR",
 		"k8s.io/client-go/pkg/version.gitVersion=VERSION",
 	}},
-	{"kwok", "KWOK", "sigs.k8s.io/kwok/cmd/kwok", "sigs.k8s.io/kwok", nil},
-	{"helm3", "Helm 3", "helm.sh/helm/v3/cmd/helm", "helm.sh/helm/v3", []string{"helm.sh/helm/v3/internal/version.version=VERSION"}},
-	{"helm4", "Helm 4", "helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4", []string{"helm.sh/helm/v4/internal/version.version=VERSION"}},
+	{"kwok", "kwok", "KWOK", "sigs.k8s.io/kwok/cmd/kwok", "sigs.k8s.io/kwok", nil},
+	{"helm3", "helm3", "Helm 3", "helm.sh/helm/v3/cmd/helm", "helm.sh/helm/v3", []string{"helm.sh/helm/v3/internal/version.version=VERSION"}},
+	{"helm4", "helm4", "Helm 4", "helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4", []string{"helm.sh/helm/v4/internal/version.version=VERSION"}},
+	{"krew", "krew", "krew", "sigs.k8s.io/krew/cmd/krew", "sigs.k8s.io/krew", nil},
+	{"validate-krew-manifest", "krew", "krew's validator", "sigs.k8s.io/krew/cmd/validate-krew-manifest", "sigs.k8s.io/krew", nil},
 }
 
 // build returns everything built, from the cache where the sources are the same.
@@ -83,9 +86,9 @@ func (s *site) build() (binaries, error) {
 		if err != nil {
 			return binaries{}, err
 		}
-		folder := filepath.Join(s.cache, p.module+"-"+key)
-		paths[p.module] = filepath.Join(folder, p.module)
-		if _, err := os.Stat(paths[p.module]); err != nil {
+		folder := filepath.Join(s.cache, p.name+"-"+key)
+		paths[p.name] = filepath.Join(folder, p.name)
+		if _, err := os.Stat(paths[p.name]); err != nil {
 			missing = append(missing, p)
 			continue
 		}
@@ -98,7 +101,9 @@ func (s *site) build() (binaries, error) {
 		}
 		s.forgetUnused()
 	}
-	return binaries{paths["controlplane"], paths["kwok"], paths["helm3"], paths["helm4"]}, nil
+	return binaries{
+		paths["controlplane"], paths["kwok"], paths["helm3"], paths["helm4"], paths["krew"], paths["validate-krew-manifest"],
+	}, nil
 }
 
 // key changes with anything that changes the binary.
@@ -136,7 +141,7 @@ func (s *site) buildMissing(missing []program, paths map[string]string) error {
 	defer lock.Close()
 	announced := false
 	for i, p := range missing {
-		path := paths[p.module]
+		path := paths[p.name]
 		if _, err := os.Stat(path); err == nil {
 			continue // the one that was waited for built it
 		}

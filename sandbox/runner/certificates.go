@@ -35,6 +35,15 @@ func writeCertificates(folder string) error {
 	if err := cluster.issue("apiserver", server); err != nil {
 		return err
 	}
+	// The server end of the metrics API.
+	metrics := &x509.Certificate{
+		Subject:     pkix.Name{CommonName: metricsServer},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		DNSNames:    []string{metricsServer},
+	}
+	if err := cluster.issue("metrics", metrics); err != nil {
+		return err
+	}
 	for _, client := range []struct{ name, user, group string }{
 		{"admin", "sandbox-admin", "system:masters"},
 		{"kube-controller-manager", "system:kube-controller-manager", "system:masters"},

@@ -195,6 +195,8 @@ func (c *controlPlane) controllerManager() []string {
 		"--root-ca-file=" + c.certificate("ca.crt"),
 		"--service-account-private-key-file=" + c.certificate("service-account.key"),
 		"--horizontal-pod-autoscaler-sync-period=2s",
+		// An autoscaler that says nothing of it waits so long before it shrinks; 5m by default.
+		"--horizontal-pod-autoscaler-downscale-stabilization=4s",
 		"--pvclaimbinder-sync-period=1s",
 		// A node whose kubelet is stopped is lost after this long, see stages/.
 		"--node-monitor-grace-period=12s", "--node-monitor-period=2s",
@@ -279,6 +281,10 @@ func (c *controlPlane) usable() bool {
 	}
 	nodes, ok := c.ask("GET", "/api/v1/nodes", "")
 	if !ok || strings.Count(nodes, `"reason":"KubeletReady"`) < c.nodes || strings.Contains(nodes, `"node.kubernetes.io/not-ready"`) {
+		return false
+	}
+	// As long as an API is registered and does not answer, kubectl and Helm warn.
+	if _, ok := c.ask("GET", metricsPrefix, ""); !ok {
 		return false
 	}
 	answer, ok := c.ask("POST", "/api/v1/namespaces/"+probeNamespace+"/pods?dryRun=All", probePod)

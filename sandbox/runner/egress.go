@@ -35,10 +35,11 @@ egressSelections:
 const milvusPort = "9091"
 
 // egress is the other end of the socket: it plays the Milvus of the pod that
-// was asked for and leads nowhere else.
+// was asked for, and the metrics API, and leads nowhere else.
 type egress struct {
 	milvus      *milvus
 	connections chan net.Conn
+	metrics     chan net.Conn
 }
 
 // serveEgress listens from its return on.
@@ -52,7 +53,8 @@ func serveEgress(plane *controlPlane) error {
 	if err != nil {
 		return err
 	}
-	e := &egress{milvus: newMilvus(plane.ask, asked), connections: make(chan net.Conn)}
+	e := &egress{milvus: newMilvus(plane.ask, asked), connections: make(chan net.Conn), metrics: make(chan net.Conn)}
+	serveMetrics(plane, &tunnels{e.metrics, listener.Addr()})
 	server := &http.Server{
 		Handler:     http.HandlerFunc(e.milvus.serve),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, tunnelKey{}, c) },
@@ -84,7 +86,10 @@ func (e *egress) connect(connection net.Conn) {
 		return
 	}
 	host, port, err := net.SplitHostPort(request.URL.Host)
-	if err != nil || port != milvusPort || !e.milvus.listens(host) {
+	connections := e.connections
+	if host == metricsHost {
+		connections = e.metrics
+	} else if err != nil || port != milvusPort || !e.milvus.listens(host) {
 		fmt.Fprint(connection, "HTTP/1.1 502 connection refused\r\nContent-Length: 0\r\n\r\n")
 		connection.Close()
 		return
@@ -94,7 +99,7 @@ func (e *egress) connect(connection net.Conn) {
 		connection.Close()
 		return
 	}
-	e.connections <- &tunnel{connection, reader, host}
+	connections <- &tunnel{connection, reader, host}
 }
 
 // tunnel is a connection to a pod.

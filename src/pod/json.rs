@@ -50,6 +50,8 @@ struct Owner {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Container {
+    name: String,
+    image: Option<String>,
     readiness_probe: Option<Probe>,
 }
 
@@ -169,6 +171,8 @@ impl From<Pod> for super::Pod {
             status: plain(&read.shown_status(terminating, ended)),
             restarts: statuses.iter().map(|c| c.restart_count).sum(),
             deployment: read.metadata.deployment(),
+            stateful_set: read.metadata.owner("StatefulSet").map(str::to_owned),
+            image: read.image().map(plain),
             component: read.metadata.labels.get(COMPONENT_LABEL).cloned().unwrap_or_default(),
             created: read.metadata.creation_timestamp.unwrap_or_default(),
             finalizers: read.metadata.finalizers.iter().map(|one| plain(one)).collect(),
@@ -184,8 +188,11 @@ impl Metadata {
     /// hash, which their pods carry as a label.
     fn deployment(&self) -> Option<String> {
         let hash = self.labels.get("pod-template-hash")?;
-        let set = self.owner_references.iter().find(|owner| owner.kind == "ReplicaSet")?;
-        set.name.strip_suffix(hash.as_str())?.strip_suffix('-').map(str::to_owned)
+        self.owner("ReplicaSet")?.strip_suffix(hash.as_str())?.strip_suffix('-').map(str::to_owned)
+    }
+
+    fn owner(&self, kind: &str) -> Option<&str> {
+        self.owner_references.iter().find(|owner| owner.kind == kind).map(|owner| owner.name.as_str())
     }
 
     /// The deletion's time stamp is when the grace ends, not when it began.
@@ -250,6 +257,14 @@ impl Pod {
             None if gated => "SchedulingGated".to_owned(),
             None => status.phase.clone(),
         }
+    }
+
+    /// Sidecars may stand before the container that is meant.
+    fn image(&self) -> Option<&str> {
+        let containers = &self.spec.containers;
+        let component = self.metadata.labels.get(COMPONENT_LABEL);
+        let meant = containers.iter().find(|container| Some(&container.name) == component);
+        meant.or(containers.first())?.image.as_deref()
     }
 
     fn has_running(&self) -> bool {

@@ -84,17 +84,17 @@ impl ScaleReport {
             ]);
         }
         let mut text = format!("{place}: chart {}, revision {}\n\n{}", release.chart, release.revision, table(&rows));
-        match self.steps.first() {
-            None => text.push_str("\nnothing to change\n"),
-            Some(step) => {
-                let StepReport { change, commands_before, command, .. } = step;
-                text.push_str(&format!("\nstep 1 of {}: {change}\n", self.steps_total));
-                for command in commands_before.iter().chain([command]) {
-                    text.push_str(&format!("  {command}\n"));
-                }
-                text.push_str(&self.proof_text());
-                text.push_str("\nnothing was changed\n");
+        for (i, StepReport { change, commands_before, command, .. }) in self.steps.iter().enumerate() {
+            text.push_str(&format!("\nstep {} of {}: {change}\n", i + 1, self.steps_total));
+            for command in commands_before.iter().chain([command]) {
+                text.push_str(&format!("  {command}\n"));
             }
+        }
+        if self.steps.is_empty() {
+            text.push_str("\nnothing to change\n");
+        } else {
+            text.push_str(&self.proof_text());
+            text.push_str("\nnothing was changed\n");
         }
         text
     }
@@ -110,12 +110,12 @@ fn groups(component: &ComponentReport, pods: u64) -> String {
     }
 }
 
-fn plural(count: u64, noun: &str) -> String {
+pub(crate) fn plural(count: u64, noun: &str) -> String {
     if count == 1 { format!("{count} {noun}") } else { format!("{count} {noun}s") }
 }
 
 /// As many pods as fit on a screen are listed; JSON has them all.
-const LISTED: usize = 20;
+pub(crate) const LISTED: usize = 20;
 
 fn pod_table(pods: &[PodReport], now: Timestamp) -> String {
     if pods.is_empty() {
@@ -139,7 +139,7 @@ fn pod_table(pods: &[PodReport], now: Timestamp) -> String {
 }
 
 /// Columns as kubectl sets them: three spaces between, no lines.
-fn table(rows: &[Vec<String>]) -> String {
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.add_rows(rows.iter().cloned());
@@ -150,7 +150,7 @@ fn table(rows: &[Vec<String>]) -> String {
 }
 
 /// The time since a creation as kubectl shows it: two units while they matter.
-pub(super) fn age(created: &str, now: Timestamp) -> String {
+pub(crate) fn age(created: &str, now: Timestamp) -> String {
     let Ok(created) = created.parse::<Timestamp>() else { return "<unknown>".to_owned() };
     let seconds = now.as_second().saturating_sub(created.as_second()).max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);

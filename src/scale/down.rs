@@ -128,7 +128,7 @@ impl Run<'_> {
             "unhealthy-before",
             format!("pod `{pod}` is not Ready and would stay, in {}: nothing is taken away beside it", self.place()),
         )
-        .hint(format!("kubectl describe pod {pod}{}", self.target.hint_flags()))
+        .hint(format!("kubectl describe pod {pod}{}", self.target.hints().kubectl()))
     }
 
     /// The rights that a hand-over needs besides the upgrade's.
@@ -175,7 +175,7 @@ impl Run<'_> {
         self.say_who_is_asked(&gate);
         let opened = match opened {
             Opened::Shut(why) => {
-                let look = format!("see what is wrong: `kubectl get pods{}`", self.target.hint_flags());
+                let look = format!("see what is wrong: `kubectl get pods{}`", self.target.hints().kubectl());
                 // Pods that are not well are asked about in any case.
                 let less = if gate.is_shut_by_milvus() { "; `--gate pods` asks for less" } else { "" };
                 Err(Failure::new(

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::Run;
 use crate::component::ComponentRef;
-use crate::decide;
+use crate::decide::{self, Count};
 use crate::error::{Exit, Failure, plain};
 use crate::helm;
-use crate::observe::Observed;
+use crate::observe::{OPERATORS_COUNTS, Observed};
 use crate::reading::{Denied, Reading};
-use crate::refusal::{Place, Refusal};
+use crate::refusal::{LAST_DEPLOYED, Place, Refusal};
 use crate::report::{ComponentReport, Outcome};
 use crate::signals::Interrupt;
 use crate::stuck::Stuck;
@@ -27,6 +27,7 @@ impl Run<'_> {
         match refusal {
             Refusal::NotRunning { component } => self.not_running(component, observed, failure),
             Refusal::ReleasePending { revision, .. } => self.pending(*revision, observed, failure),
+            Refusal::ReleaseFailed { .. } => self.failed(observed, failure),
             _ => failure,
         }
     }
@@ -36,9 +37,41 @@ impl Run<'_> {
         Place {
             release: &observed.release.name,
             namespace: &self.target.namespace,
-            flags: self.target.hint_flags(),
-            program: self.target.program(),
+            hints: self.target.hints(),
             said: self.request.flags(false),
+        }
+    }
+
+    /// Milvus of the Operator, with the line that does there what was asked for.
+    pub(super) fn operators(&self, failure: Failure) -> Failure {
+        let counts = self.request.asked.iter().filter_map(|asked| {
+            let key = asked.component?.operators_key()?;
+            let count = match asked.count {
+                Count::Exactly(count) => count.to_string(),
+                Count::More(_) | Count::Fewer(_) => "N".to_owned(),
+            };
+            Some(format!("\"{key}\":{{\"replicas\":{count}}}"))
+        });
+        let counts = counts.collect::<Vec<_>>().join(",");
+        match failure.hint {
+            Some(hint) if !counts.is_empty() => {
+                Failure { hint: Some(hint.replace(OPERATORS_COUNTS, &counts)), ..failure }
+            }
+            hint => Failure { hint, ..failure },
+        }
+    }
+
+    /// Names the revision that a failed one can be rolled back to: without a
+    /// number Helm takes the one before the newest, which may have failed too.
+    fn failed(&self, observed: &Observed, failure: Failure) -> Failure {
+        let name = &observed.release.name;
+        let history = self.exec.read(&helm::whole_history(self.target, name), helm::read_whole_history);
+        let deployed = history.ok().and_then(|all| all.into_iter().rev().find(|one| one.status == "deployed"));
+        match (deployed, failure.hint) {
+            (Some(deployed), Some(hint)) => {
+                Failure { hint: Some(hint.replace(LAST_DEPLOYED, &deployed.revision.to_string())), ..failure }
+            }
+            (_, hint) => Failure { hint, ..failure },
         }
     }
 
@@ -56,7 +89,7 @@ impl Run<'_> {
             Some(well) => failure.hint(format!(
                 "wait; if you are sure that it was killed: `helm rollback {name} {}{}` (which sets all counts back at once)",
                 well.revision,
-                self.target.hint_flags()
+                self.target.hints().helm()
             )),
             None => failure,
         }
@@ -75,7 +108,7 @@ impl Run<'_> {
         match Reading::of(self.exec.read(&query, helm::read_value_keys), needs) {
             Reading::Known(keys) if keys.iter().any(|key| key == top) => failure
                 .because(format!("it is switched off (`{switch}`); to switch it on is more than a change of a count"))
-                .hint(format!("helm get values {} --all{}", release.name, self.target.hint_flags())),
+                .hint(format!("helm get values {} --all{}", release.name, self.target.hints().helm())),
             Reading::Known(_) => Failure {
                 id: Some("unknown-component"),
                 message: format!(
@@ -263,16 +296,23 @@ impl Run<'_> {
         format!("go on with `{}`, or back with `{}`", self.command(|c| c.to), self.command(|c| c.from))
     }
 
+    /// The command that asks for the same with another chart.
+    pub(super) fn command_but_the_chart(&self) -> String {
+        self.command_with(|c| c.to, |zero| self.request.flags_but_the_chart(zero))
+    }
+
     /// A command in absolute counts, with what was said of the way there.
     pub(super) fn command(&self, count: impl Fn(&ComponentReport) -> u32) -> String {
+        self.command_with(count, |zero| self.request.flags(zero))
+    }
+
+    fn command_with(&self, count: impl Fn(&ComponentReport) -> u32, flags: impl Fn(bool) -> String) -> String {
         let name = self.report.release.as_ref().map_or("", |release| release.name.as_str());
         let components = &self.report.components;
         let targets: Vec<String> = components.iter().map(|c| format!("{}={}", c.component, count(c))).collect();
         // Whoever was told that 0 is meant may be brought back to it.
-        let zero = components.iter().any(|c| count(c) == 0);
-        let program = self.target.program();
-        let flags = self.target.hint_flags() + &self.request.flags(zero);
-        format!("{program} scale {name} {}{flags}", targets.join(" "))
+        let said = flags(components.iter().any(|c| count(c) == 0));
+        self.target.hints().milvus(&format!("scale {name} {}{said}", targets.join(" ")))
     }
 }
 

@@ -7,22 +7,25 @@ use std::time::{Duration, Instant};
 use super::Run;
 use crate::apply::Proven;
 use crate::chart::ChartSource;
-use crate::decide::Step;
+use crate::decide::{self, Step};
 use crate::error::Failure;
 use crate::handover::Departure;
 use crate::helm;
 use crate::kubectl;
-use crate::manifest::{Difference, ObjectId, Objects};
+use crate::manifest::{Change, Difference, ObjectId, Objects};
 use crate::objection::{self, Origin};
 use crate::observe::{Observed, read_workloads};
 use crate::order::Order;
 use crate::prove::{self, Proof};
+use crate::request::Extent;
+use crate::rights;
+use crate::workload::Deployment as Workload;
 
 /// How often the workloads that restart are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
 impl Run<'_> {
-    /// Makes exactly the changes that `proof` listed.
+    /// Makes exactly the changes that `proof` listed; for a plan, says how.
     pub(super) fn settle(
         &mut self,
         observed: &Observed,
@@ -30,8 +33,10 @@ impl Run<'_> {
         source: &ChartSource,
         proof: &Proof,
     ) -> Result<(), Failure> {
-        let unchanged = Step { changes: Vec::new() };
-        let order = Order::of(&unchanged, observed, released).map_err(|refusal| self.refused(&refusal, observed))?;
+        let unchanged = self.goal.as_ref().map_or_else(Vec::new, |goal| decide::stopped(goal, observed));
+        let order = Order::of(&Step { changes: unchanged }, observed, released)
+            .map_err(|refusal| self.refused(&refusal, observed))?
+            .of_other_changes();
         let history = self.history_max();
         let upgrade = order.upgrade(&observed.release, source, history);
         // What is new in each render would come back in the next one.
@@ -42,31 +47,38 @@ impl Run<'_> {
         if let Some(what) = own.moved {
             return self.begin_anew(what);
         }
+        rights::check(self.exec, self.target, &own.needs())?;
         let listed = proof.others();
         if let Some(new) = own.others().iter().find(|other| !is_listed(&listed, other)) {
             return Err(Failure::new("side-effects", "what else would change is not what it was a moment ago")
                 .because(new.to_string())
                 .hint(format!("look again: `{} --dry-run`", self.command(|c| c.to))));
         }
+        self.report.steps_total += 1;
+        self.report.settling(helm::upgrade(self.target, &upgrade).0.to_string());
+        if self.request.extent == Extent::Planned {
+            return Ok(());
+        }
         self.not_interrupted()?;
-        self.ui.note(&format!("[1/{}] other changes, at unchanged counts", self.report.steps_total + 1));
+        let position = self.report.steps.len();
+        self.ui.note(&format!("[{position}/{}] other changes, at unchanged counts", self.report.steps_total));
         for other in &listed {
             self.ui.note(&format!("  {other}"));
         }
-        for note in order.notes() {
+        for note in order.notes().into_iter().chain(self.report.cautions.clone()) {
             self.note_once(note);
         }
         self.ui.begin("helm upgrade: other changes");
         let accepted: Vec<ObjectId> =
             listed.iter().map(|other| ObjectId { namespace: None, ..other.object.clone() }).collect();
-        self.report.settling(helm::upgrade(self.target, &upgrade).0.to_string());
         let nobody = Departure::default();
         let proven =
             Proven { upgrade, proof: &own, permitted: &order.permitted, accepted: &accepted, departure: &nobody };
-        if self.apply(observed, &proven)?.is_none() {
-            return Ok(());
-        }
-        self.settled = true;
+        let Some(revision) = self.apply(observed, &proven)? else { return Ok(()) };
+        // The counts are as the step before left them.
+        let counts = self.left_behind.take().map_or_else(Vec::new, |(_, counts)| counts);
+        self.left_behind = Some((revision, counts));
+        self.settled.extend(listed);
         self.wait_until_well(&own)?;
         if let Some(step) = self.report.steps.last_mut() {
             step.verified = true;
@@ -74,7 +86,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits until every workload of the release has what it wants.
+    /// Waits until every workload that the other changes touched has what it
+    /// wants. What was not well before and is not theirs is no reason to wait:
+    /// it may be why someone scales.
     fn wait_until_well(&mut self, proof: &Proof) -> Result<(), Failure> {
         let deadline = self.limit(Duration::ZERO).deadline;
         let (sender, signals) = channel();
@@ -111,8 +125,13 @@ impl Run<'_> {
             ("Deployment", read_workloads(self.exec, self.target, &kubectl::list_deployments, &all)?),
             ("StatefulSet", read_workloads(self.exec, self.target, &kubectl::list_stateful_sets, &all)?),
         ] {
-            let mine = |name: &str| proof.generations.keys().any(|id| id.kind == kind && id.name == name);
-            let waiting = list.iter().filter(|workload| mine(&workload.name) && !workload.is_settled());
+            let touched = |workload: &Workload| {
+                let is = |id: &ObjectId| id.kind == kind && id.name == workload.name;
+                let before = proof.generations.iter().find(|(id, _)| is(id)).map(|(_, generation)| *generation);
+                let made = proof.others().iter().any(|other| other.change == Change::Created && is(&other.object));
+                made || before.is_some_and(|before| before != workload.generation)
+            };
+            let waiting = list.iter().filter(|workload| touched(workload) && !workload.is_settled());
             unwell.extend(waiting.map(|workload| {
                 let new = workload.updated.min(workload.available);
                 format!("{kind} `{}` ({new} of {} new pods available)", workload.name, workload.wanted)

@@ -25,9 +25,21 @@ fn main() {
     let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
     sandbox.install("rel", NEWEST, "");
     say(&format!("medians of {RUNS} runs, Helm 4, chart {NEWEST}\n"));
+    status(&sandbox);
     nothing_to_change(&sandbox);
     one_to_three(&sandbox);
     many(&sandbox);
+}
+
+fn status(sandbox: &Sandbox) {
+    let (mut ours, mut pods, mut metadata) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        ours.push(time(|| drop(sandbox.milvus("status rel").end().exits(0).clone())));
+        pods.push(time(|| drop(sandbox.kubectl(&["get", "pods"]))));
+        metadata.push(time(|| drop(sandbox.helm(&["get", "metadata", "rel", "--output=json"]))));
+    }
+    compare("status", &mut ours, "one `kubectl get pods`", &mut pods);
+    compare("status", &mut ours, "one `helm get metadata`", &mut metadata);
 }
 
 fn nothing_to_change(sandbox: &Sandbox) {

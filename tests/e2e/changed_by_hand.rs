@@ -100,7 +100,10 @@ fn it_is_listed_refused_and_put_back_only_with_consent(helm: Helm) {
         COMPONENT   NOW   WANTED   PODS
         queryNode   1     2        2
 
-        step 1 of 1: queryNode 1 to 2
+        step 1 of 2: other changes, at unchanged counts
+          helm upgrade rel milvus/milvus --version 4.2.58 --reuse-values --no-hooks '--description=kubectl milvus scale: other changes, at unchanged counts' --namespace=NAMESPACE --kube-context=sandbox
+
+        step 2 of 2: queryNode 1 to 2
           helm upgrade rel milvus/milvus --version 4.2.58 --reuse-values --set queryNode.replicas=2 --no-hooks '--description=kubectl milvus scale: queryNode 1 to 2' --namespace=NAMESPACE --kube-context=sandbox
 
         proof: these change
@@ -157,6 +160,41 @@ fn it_is_listed_refused_and_put_back_only_with_consent(helm: Helm) {
         "),
     }
     assert!(sandbox.pods("").iter().all(|pod| pod.ready), "it came back before what restarted was well");
+}
+
+/// What drifts while the first list is put right is another list.
+#[test]
+fn what_is_changed_after_the_consent_is_made_as_well_and_nothing_waits_for_what_was_broken() {
+    let Some(sandbox) = Sandbox::with(Helm::V3) else { return };
+    sandbox.install("rel", VERSION, "dataNode.replicas=2");
+    // Was broken before, and is no business of the upgrade's.
+    sandbox.behave("indexnode.behaviour=never-ready");
+    sandbox.kubectl(&["delete", "pod", "-l", "component=indexnode", "--wait=false"]);
+    sandbox.kubectl(&["set", "image", "deployment/rel-milvus-proxy", "proxy=milvusdb/milvus:v2.5.99"]);
+    sandbox.kubectl(&["rollout", "status", "deployment/rel-milvus-proxy", "--timeout=60s"]);
+    sandbox.until("no pod is terminating", || sandbox.pods("").iter().all(|pod| !pod.terminating));
+    let run = sandbox.milvus("scale rel datanode=1 --no-wait --allow-other-changes");
+    let before = evidence(&sandbox);
+    let said = run.end();
+    unmoved(&sandbox, &before, said.exits(2));
+    // Several steps are no matter of one upgrade; nothing was begun.
+    let run = sandbox.milvus("scale rel querynode=2 --no-wait --allow-other-changes").end();
+    assert!(run.exits(2).stderr.contains("this goal takes 2"), "{run}");
+    assert_eq!(sandbox.revision("rel"), 1);
+
+    let once = sandbox.home().join("once");
+    sandbox.before_upgrade(&format!(
+        "if [ ! -e {0} ]; then : >{0}; \"$REAL\" \"$@\"; ended=$?; \
+         kubectl set image deployment/rel-milvus-datanode datanode=milvusdb/milvus:v2.5.98 >{0}; exit $ended; fi",
+        once.display()
+    ));
+    sandbox.scale("rel querynode=2 --allow-other-changes --timeout 60s").exits(0);
+    insta::assert_snapshot!(history(&sandbox, "rel"), @"
+    1 superseded: Install complete
+    2 superseded: kubectl milvus scale: other changes, at unchanged counts
+    3 superseded: kubectl milvus scale: other changes, at unchanged counts
+    4 deployed: kubectl milvus scale: queryNode 1 to 2 (step 3 of 3)
+    ");
 }
 
 /// Proxy, data node, configuration, Secret and Service are not as released.

@@ -5,12 +5,12 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use crate::evidence::{evidence, refused, unmoved};
+use crate::own_charts;
 use crate::sandbox::{Helm, Sandbox};
 
 const INSTALLED: &str = "5.0.17";
@@ -19,17 +19,17 @@ const INSTALLED: &str = "5.0.17";
 fn of_several_charts_the_one_that_renders_the_release_is_taken() {
     let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
     sandbox.install("rel", INSTALLED, "");
-    let other = changed_copy(&sandbox);
+    let other = own_charts::with_template(&sandbox, INSTALLED, "changed", MORE);
     let refuse = |chart: &Path| {
         refused(&sandbox, sandbox.milvus("scale rel querynode=2").word(&format!("--chart={}", chart.display())))
     };
     insta::assert_snapshot!(refuse(&other), @"
     release `rel` in namespace `NAMESPACE`: revision 1, chart milvus-5.0.17 (HOME/changed)
     error: the chart is not the one that release `rel` in namespace `NAMESPACE` was installed from (chart-differs)
-    caused by: it has the same version and renders other objects
+    caused by: it has the same version and other templates
     caused by: ConfigMap `more` is created
 
-    hint: name the right one with `--chart`; to make these changes first, at unchanged counts: `kubectl milvus scale rel queryNode=2 -n NAMESPACE --chart=HOME/changed --allow-other-changes`
+    hint: name the right one: `kubectl milvus scale rel queryNode=2 -n NAMESPACE --chart ...`
     ");
 
     // Helm lists this one first.
@@ -56,21 +56,54 @@ fn of_several_charts_the_one_that_renders_the_release_is_taken() {
     unmoved(&sandbox, &before, said.exits(1));
     insta::assert_snapshot!(said.stderr, @"
     release `rel` in namespace `NAMESPACE`: revision 3, chart milvus-5.0.17 (another/milvus)
-    error: an upgrade of release `rel` in namespace `NAMESPACE` would change more than the count (side-effects)
+    error: the chart is not the one that release `rel` in namespace `NAMESPACE` was installed from (chart-differs)
+    caused by: it has the same version and other templates
     caused by: ConfigMap `more` is created
 
-    hint: to make these changes first, at unchanged counts: `kubectl milvus scale rel queryNode=4 -n NAMESPACE --allow-other-changes`
+    hint: name the right one: `kubectl milvus scale rel queryNode=4 -n NAMESPACE --chart ...`
     ");
 }
 
-/// The installed version with one object more.
-fn changed_copy(sandbox: &Sandbox) -> PathBuf {
-    let original = PathBuf::from(std::env::var_os("SANDBOX_CHARTS").unwrap()).join("milvus-5.0.17");
-    let copy = sandbox.home().join("changed");
-    assert!(Command::new("cp").arg("-R").arg(original).arg(&copy).status().unwrap().success());
-    let object = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: more\n  namespace: {{ .Release.Namespace }}\n";
-    fs::write(copy.join("templates/more.yaml"), object).unwrap();
-    copy
+/// One object more.
+const MORE: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: more\n  namespace: {{ .Release.Namespace }}\n";
+
+/// A place that cannot be read does not speak for the others.
+#[test]
+fn a_repository_that_is_out_of_reach_is_passed_over() {
+    let Some(sandbox) = Sandbox::with(Helm::V3) else { return };
+    sandbox.install("rel", INSTALLED, "");
+    let folder = sandbox.home().join("gone");
+    fs::create_dir(&folder).unwrap();
+    let archive = folder.join("milvus-5.0.17.tgz");
+    fs::copy(own_charts::charts().join("milvus-5.0.17.tgz"), &archive).unwrap();
+    let repository = Repository::of(&folder);
+    sandbox.helm(&["repo", "index", &folder.display().to_string(), "--url", &repository.url]);
+    // Helm lists it first.
+    sandbox.helm(&["repo", "add", "gone", &repository.url]);
+    fs::remove_file(archive).unwrap();
+    let said = sandbox.scale("rel querynode=2");
+    assert!(said.exits(0).stderr.contains("chart milvus-5.0.17 (milvus/milvus)"), "{said}");
+    assert!(repository.requests() > 1, "the other place was not asked");
+}
+
+/// Several places with the very chart that was installed: what it changes is a
+/// side effect, and no sign of another chart.
+#[test]
+fn a_side_effect_is_one_wherever_the_chart_is_found() {
+    for helm in [Helm::V3, Helm::V4] {
+        let Some(sandbox) = Sandbox::with(helm) else { return };
+        sandbox.install("rel", INSTALLED, "sample.revisionAnnotation=true");
+        let url = std::env::var("SANDBOX_REPOSITORY").unwrap();
+        sandbox.helm(&["repo", "add", "alias", &url]);
+        let archive = own_charts::charts().join("milvus-5.0.17.tgz");
+        for run in [
+            sandbox.milvus("scale rel querynode=2"),
+            sandbox.milvus("scale rel querynode=2").word(&own_charts::flag(&archive)),
+        ] {
+            let said = refused(&sandbox, run);
+            assert!(said.contains("(side-effects)"), "{said}");
+        }
+    }
 }
 
 /// A folder of charts served by HTTP, for as long as the test lives.

@@ -126,8 +126,12 @@ fn a_folder_of_the_charts_name_is_not_taken_for_the_chart() {
     fs::create_dir_all(directory.join("milvus")).unwrap();
     copy("milvus-5.0.19", &directory.join("milvus/milvus"));
     insta::assert_snapshot!(refused(&sandbox, sandbox.milvus("scale rel querynode=3").current_dir(&directory)), @"
-    error: helm would take the folder `milvus` of the current directory for the chart `milvus from https://zilliztech.github.io/milvus-helm` (chart-not-found)
+    error: helm would take the folder `milvus/milvus` of the current directory for the chart `milvus/milvus` (chart-not-found)
 
     hint: run the command from another directory, or name the chart with `--chart`
     ");
+    // Only the official place is hidden by this one.
+    fs::remove_dir_all(directory.join("milvus/milvus")).unwrap();
+    let said = sandbox.milvus("scale rel querynode=2").current_dir(&directory).end();
+    assert!(said.exits(0).stderr.contains("chart milvus-5.0.17 (milvus/milvus)"), "{said}");
 }

@@ -119,7 +119,7 @@ fn they_stay_and_are_recorded(helm: Helm) {
         error: `proxy` of release `rel` in namespace `NAMESPACE` has 0 in the cluster and 3 in the release (drift)
         caused by: an upgrade would take it back to the release's count, and this one cannot be passed along
 
-        hint: say which count it is to have: `kubectl milvus scale rel proxy=3 -n NAMESPACE`
+        hint: say which count it is to have: `kubectl milvus scale rel proxy=3 -n NAMESPACE`, or `kubectl milvus scale rel proxy=0 -n NAMESPACE --allow-zero` if it is to stay stopped
         ");
     }
 }

@@ -5,7 +5,7 @@ use crate::evidence::{evidence, moved, refused, unmoved};
 use crate::sandbox::{Helm, NEWEST, Sandbox};
 use crate::with_each_helm;
 
-with_each_helm!(what_an_upgrade_needs_is_asked_before);
+with_each_helm!(what_an_upgrade_needs_is_asked_before, what_comes_and_goes_with_an_upgrade_is_asked_before);
 
 fn what_an_upgrade_needs_is_asked_before(helm: Helm) {
     let Some(sandbox) = Sandbox::with(helm) else { return };
@@ -67,6 +67,41 @@ fn what_an_upgrade_needs_is_asked_before(helm: Helm) {
     sandbox.kubectl(&["delete", "rolebinding", "records"]);
     let denied = refused(&sandbox, sandbox.milvus("scale rel querynode=3 --as jane"));
     assert!(denied.contains("missing: `create secrets`"), "{denied}");
+}
+
+/// The Jobs of the installation go with the first upgrade, and a Service that
+/// someone deleted comes back with consent.
+fn what_comes_and_goes_with_an_upgrade_is_asked_before(helm: Helm) {
+    let Some(sandbox) = Sandbox::with(helm) else { return };
+    sandbox.install_whole("rel", NEWEST, "minio.enabled=false,etcd.replicaCount=1");
+    sandbox.kubectl(&["wait", "jobs", "--all", "--for=condition=Complete", "--timeout=60s"]);
+    let objects = "configmaps,services,serviceaccounts,deployments.apps,statefulsets.apps";
+    allow(&sandbox, "reads", "get,list,watch", &format!("pods,secrets,jobs.batch,{objects}"));
+    allow(&sandbox, "records", "create,update", "secrets");
+    allow(&sandbox, "patches", "patch", objects);
+    let scale = |words: &str| sandbox.milvus(&format!("scale rel querynode=2 --as jane {words}"));
+    insta::allow_duplicates! {
+        insta::assert_snapshot!(refused(&sandbox, scale("")), @"
+        error: you may not make this upgrade in namespace `NAMESPACE` (forbidden)
+        caused by: missing: `delete jobs.batch`
+
+        hint: kubectl auth can-i delete jobs.batch -n NAMESPACE --as=jane
+        ");
+    }
+    allow(&sandbox, "deletes", "delete", "jobs.batch");
+    sandbox.kubectl(&["delete", "service", "rel-milvus-datanode"]);
+    insta::allow_duplicates! {
+        insta::assert_snapshot!(refused(&sandbox, scale("--allow-other-changes")), @"
+        release `rel` in namespace `NAMESPACE`: revision 1, chart milvus-5.0.19 (milvus/milvus)
+        you may not list `horizontalpodautoscalers.autoscaling`: whether an autoscaler owns the count is not known
+        error: you may not make this upgrade in namespace `NAMESPACE` (forbidden)
+        caused by: missing: `create services`
+
+        hint: kubectl auth can-i create services -n NAMESPACE --as=jane
+        ");
+    }
+    allow(&sandbox, "creates", "create", "services");
+    scale("--allow-other-changes").end().exits(0);
 }
 
 fn allow(sandbox: &Sandbox, role: &str, verbs: &str, resources: &str) {

@@ -87,7 +87,7 @@ fn a_gate_that_stays_shut_ends_the_run_and_nothing_is_lost() {
     error: the service did not become available again after step 1 of 3, in release `rel` in namespace `NAMESPACE` (gate-shut)
     caused by: load-configuration compliance: segments of collection 100 are being moved
 
-    hint: go on with `kubectl milvus scale rel queryNode=1 -n NAMESPACE --grace=2s`, or back with `kubectl milvus scale rel queryNode=4 -n NAMESPACE --grace=2s`
+    hint: go on with `kubectl milvus scale rel queryNode=1 --grace=2s -n NAMESPACE`, or back with `kubectl milvus scale rel queryNode=4 --grace=2s -n NAMESPACE`
     ");
     assert_eq!(lives.left().len(), 1);
     assert_eq!(sandbox.deployments()["rel-milvus-querynode"].replicas, 3);

@@ -5,9 +5,13 @@
 #![expect(clippy::disallowed_methods, reason = "tests start programs, read their environment and wait")]
 #![expect(unreachable_pub, reason = "no other crate uses this one")]
 
+#[path = "../archives/mod.rs"]
+mod archives;
+
 mod answering;
 mod evidence;
 mod memory;
+mod own_charts;
 mod pod_lives;
 mod said;
 mod sandbox;
@@ -20,9 +24,11 @@ mod unchanged;
 
 mod changed_by_hand;
 mod counts_of_others;
+mod lists;
 mod side_effects;
 
 mod autoscaled;
+mod kept_revisions;
 mod managed;
 mod release_state;
 
@@ -30,10 +36,13 @@ mod chart_places;
 mod chart_versions;
 mod charts;
 mod connection;
+mod connection_flags;
 mod forbidden;
 mod refusals;
 mod rights;
 mod secrets;
+mod silent;
+mod unprovable;
 
 mod concurrency;
 mod gate;
@@ -44,8 +53,14 @@ mod stuck;
 mod interrupted;
 mod timed_out;
 
+mod called_by_helm;
+mod installed;
+
+mod completion;
 mod misbehaving_tools;
 mod output;
 mod terminal;
+
+mod status;
 
 mod many_pods;

@@ -58,10 +58,12 @@ fn milvus_without_a_release_is_told_by_who_made_it() {
     error: Milvus `mine` in namespace `NAMESPACE` is managed by the Milvus Operator, not by Helm (operator-managed)
     caused by: its counts are those of its custom resource
 
-    hint: kubectl patch milvus mine -n NAMESPACE --type=merge -p '{"spec":{"components":{"queryNode":{"replicas":3}}}}'
+    hint: kubectl patch milvus mine -n NAMESPACE --type=merge -p '{"spec":{"components":{"queryNode":{"replicas":2}}}}'
     "#);
+    let said = refuse("mine mixcoord=1 proxy=+1 attu=3");
+    assert!(said.contains(r#"'{"spec":{"components":{"mixCoord":{"replicas":1},"proxy":{"replicas":N}}}}'"#), "{said}");
 
-    sandbox.helm(&["install", "umbrella", "milvus/umbrella", "--wait"]);
+    sandbox.helm(&["install", "umbrella", "milvus/umbrella"]);
     insta::assert_snapshot!(refuse("umbrella querynode=2"), @"
     error: release `umbrella` in namespace `NAMESPACE` is of chart `umbrella-0.1.0`, which has Milvus inside it (not-milvus)
     caused by: the counts are values of that chart, under the name of its dependency

@@ -50,6 +50,17 @@ fn what_a_program_prints_is_not_believed_blindly() {
     ");
 }
 
+/// Helm 3.12 has no `get metadata`; its own words.
+#[test]
+fn a_helm_that_is_too_old_is_told() {
+    let Some(sandbox) = Sandbox::with(Helm::V3) else { return };
+    sandbox.install("rel", NEWEST, "");
+    let old = "echo 'Error: unknown command \"metadata\" for \"helm get\"' >&2; exit 1";
+    sandbox.wrap("helm", &format!("[ \"$2\" = metadata ] && {{ {old}; }}\nexec \"$REAL\" \"$@\""));
+    let said = refused(&sandbox, sandbox.milvus("scale rel querynode=3"));
+    assert!(said.contains("(tool-too-old)") && said.contains("install Helm 3.13 or newer"), "{said}");
+}
+
 #[test]
 fn a_warning_before_the_answer_does_no_harm() {
     let Some(sandbox) = Sandbox::with(Helm::V3) else { return };

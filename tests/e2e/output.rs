@@ -17,6 +17,7 @@ fn json_is_one_document_in_every_outcome() {
         essence(said.json())
     };
     insta::assert_snapshot!(told("rel querynode=2", 0), @r#"
+    cautions: []
     components: [{"component":"queryNode","from":1,"groups":1,"pods":{"expected":2,"notReady":0,"ready":2,"terminating":0},"to":2}]
     error: null
     exitCode: 0
@@ -31,6 +32,7 @@ fn json_is_one_document_in_every_outcome() {
     stepsTotal: 1
     "#);
     insta::assert_snapshot!(told("rel querynode=2", 0), @r#"
+    cautions: []
     components: [{"component":"queryNode","from":2,"groups":1,"pods":{"expected":2,"notReady":0,"ready":2,"terminating":0},"to":2}]
     error: null
     exitCode: 0
@@ -45,6 +47,7 @@ fn json_is_one_document_in_every_outcome() {
     stepsTotal: 0
     "#);
     insta::assert_snapshot!(told("rel querynode=1 proxy=2 --dry-run", 0), @r#"
+    cautions: []
     components: [{"component":"queryNode","from":2,"groups":1,"pods":null,"to":1},{"component":"proxy","from":1,"groups":1,"pods":null,"to":2}]
     error: null
     exitCode: 0
@@ -59,6 +62,7 @@ fn json_is_one_document_in_every_outcome() {
     stepsTotal: 2
     "#);
     insta::assert_snapshot!(told("rel proxy=2 --no-wait", 0), @r#"
+    cautions: []
     components: [{"component":"proxy","from":1,"groups":1,"pods":null,"to":2}]
     error: null
     exitCode: 0
@@ -73,6 +77,7 @@ fn json_is_one_document_in_every_outcome() {
     stepsTotal: 1
     "#);
     insta::assert_snapshot!(told("rel querynode=0", 1), @r#"
+    cautions: []
     components: []
     error: {"causes":[],"hint":"if that is what you want: `kubectl milvus scale rel queryNode=0 -n NAMESPACE --allow-zero`","id":"zero","message":"`queryNode=0` would stop every `queryNode` of release `rel` in namespace `NAMESPACE`"}
     exitCode: 1
@@ -87,6 +92,7 @@ fn json_is_one_document_in_every_outcome() {
     stepsTotal: 0
     "#);
     insta::assert_snapshot!(told("nowhere querynode=2", 1), @r#"
+    cautions: []
     components: []
     error: {"causes":[],"hint":"helm list -A","id":"not-found","message":"there is no release `nowhere` in namespace `NAMESPACE`"}
     exitCode: 1
@@ -102,6 +108,7 @@ fn json_is_one_document_in_every_outcome() {
     "#);
     sandbox.behave("querynode.behaviour=never-ready");
     insta::assert_snapshot!(told("rel querynode=3 --timeout 2s", 3), @r#"
+    cautions: []
     components: [{"component":"queryNode","from":2,"groups":1,"pods":{"expected":3,"notReady":1,"ready":2,"terminating":0},"to":3}]
     error: {"causes":["pod `rel-milvus-querynode-POD` is Running"],"hint":"go on with `kubectl milvus scale rel queryNode=3 -n NAMESPACE`, or back with `kubectl milvus scale rel queryNode=2 -n NAMESPACE`","id":"timed-out","message":"queryNode: 2 of 3 ready, 1 starting after 2s, in release `rel` in namespace `NAMESPACE`"}
     exitCode: 3

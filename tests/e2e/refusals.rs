@@ -108,11 +108,10 @@ fn a_component_that_cannot_be_scaled_is_refused_with_the_reason() {
     caused by: release `rel` in namespace `NAMESPACE` runs `attu`, `mixCoordinator`, `proxy`, `queryNode`, `dataNode`, `streamingNode`, `cdc`
     ");
     insta::assert_snapshot!(refused("indexnode=3"), @"
-    error: release `rel` in namespace `NAMESPACE` does not run `indexNode` (component-disabled)
-    caused by: it runs `attu`, `mixCoordinator`, `proxy`, `queryNode`, `dataNode`, `streamingNode`, `cdc`
-    caused by: it is switched off (`indexNode.enabled`); to switch it on is more than a change of a count
+    error: `indexNode` of release `rel` in namespace `NAMESPACE` runs `milvusdb/milvus:v2.6.15`, and Milvus 2.6 has no index node (indexnode-gone)
+    caused by: its work moved to the data node; an index node of 2.6 ends with `Unknown server type`
 
-    hint: helm get values rel --all -n NAMESPACE
+    hint: scale the data node instead, for instance `kubectl milvus scale rel dataNode=+1 -n NAMESPACE`
     ");
     insta::assert_snapshot!(refused("mixcoord=2"), @"
     error: `mixCoordinator` of release `rel` in namespace `NAMESPACE` is a coordinator, and coordinators do not scale (coordinator)
@@ -121,10 +120,11 @@ fn a_component_that_cannot_be_scaled_is_refused_with_the_reason() {
     hint: scale the workers: `proxy`, `queryNode`, `dataNode`, `indexNode`, `streamingNode`
     ");
     insta::assert_snapshot!(refused("rootcoord=2"), @"
-    error: `rootCoordinator` of release `rel` in namespace `NAMESPACE` is a coordinator, and coordinators do not scale (coordinator)
-    caused by: its active standby is off: a second one would crash in a loop
+    error: release `rel` in namespace `NAMESPACE` does not run `rootCoordinator` (component-disabled)
+    caused by: it runs `attu`, `mixCoordinator`, `proxy`, `queryNode`, `dataNode`, `streamingNode`, `cdc`
+    caused by: it is switched off (`rootCoordinator.enabled`); to switch it on is more than a change of a count
 
-    hint: scale the workers: `proxy`, `queryNode`, `dataNode`, `indexNode`, `streamingNode`
+    hint: helm get values rel --all -n NAMESPACE
     ");
     insta::assert_snapshot!(refused("attu=2"), @"error: the count of `attu` of release `rel` in namespace `NAMESPACE` cannot be changed: there is always one (component-fixed)");
     insta::assert_snapshot!(refused("cdc=2"), @"error: the count of `cdc` of release `rel` in namespace `NAMESPACE` cannot be changed: there is always one (component-fixed)");
@@ -136,7 +136,13 @@ fn a_component_that_cannot_be_scaled_is_refused_with_the_reason() {
     error: `tei` of release `rel` in namespace `NAMESPACE` is a dependency of Milvus, not a worker (component-fixed)
     caused by: its count is the value `tei.replicaCount`, and a change of it restarts other pods
     ");
-    insta::assert_snapshot!(refused("standalone=2"), @"error: the count of `standalone` of release `rel` in namespace `NAMESPACE` cannot be changed: there is always one (component-fixed)");
+    insta::assert_snapshot!(refused("standalone=2"), @"
+    error: release `rel` in namespace `NAMESPACE` does not run `standalone` (component-disabled)
+    caused by: it runs `attu`, `mixCoordinator`, `proxy`, `queryNode`, `dataNode`, `streamingNode`, `cdc`
+    caused by: it is switched off (`cluster.enabled`); to switch it on is more than a change of a count
+
+    hint: helm get values rel --all -n NAMESPACE
+    ");
     // Of several targets none is carried out.
     insta::assert_snapshot!(refused("querynode=3 kafka=3"), @"
     error: `kafka` is not a component of Milvus (unknown-component)
@@ -180,7 +186,6 @@ fn a_count_that_would_do_harm_is_refused() {
     insta::assert_snapshot!(sandbox.scale("rel querynode=4 dn=0 --no-wait --allow-zero").exits(2), @"
     exit 2
     ----- stderr
-    release `rel` in namespace `NAMESPACE`: revision 1, chart milvus-5.0.19 (milvus/milvus)
     error: `--no-wait` is for one step, and this goal takes 2: each waits for the pods of the one before it
 
     hint: leave `--no-wait` out, or take all pods in one step with `--step all`
@@ -238,10 +243,9 @@ fn a_release_that_is_not_a_milvus_cluster_is_refused() {
     hint: helm list -A
     ");
     insta::assert_snapshot!(refuse("other querynode=3"), @"
-    error: release `other` in namespace `NAMESPACE` is of chart `other-1.2.3`, which has Milvus inside it (not-milvus)
-    caused by: the counts are values of that chart, under the name of its dependency
+    error: release `other` in namespace `NAMESPACE` is of chart `other-1.2.3`, not of the chart `milvus` (not-milvus)
 
-    hint: helm get values other --all -n NAMESPACE
+    hint: helm list -n NAMESPACE
     ");
     insta::assert_snapshot!(refuse("umbrella querynode=3"), @"
     error: release `umbrella` in namespace `NAMESPACE` is of chart `umbrella-0.1.0`, which has Milvus inside it (not-milvus)
@@ -262,6 +266,8 @@ fn a_release_that_is_not_a_milvus_cluster_is_refused() {
 
     hint: install a release with `cluster.enabled=true` and move the data, for instance with milvus-backup
     ");
+    assert!(refuse("alone mixcoord=1").contains("(standalone)"));
+    assert!(refuse("alone attu=1").contains("(standalone)"));
     insta::assert_snapshot!(refuse("alone standalone=2"), @"error: the count of `standalone` of release `alone` in namespace `NAMESPACE` cannot be changed: there is always one (component-fixed)");
 }
 
@@ -307,7 +313,7 @@ fn a_failed_revision_is_gone_on_from_only_if_nothing_of_it_is_lost() {
     caused by: Deployment `rel-milvus-querynode` `.spec.template.spec.containers[querynode].image` from `milvusdb/milvus:v2.6.15` to `milvusdb/milvus:v9.9.9`: its pods restart
     caused by: Deployment `rel-milvus-streamingnode` `.spec.template.spec.containers[streamingnode].image` from `milvusdb/milvus:v2.6.15` to `milvusdb/milvus:v9.9.9`: its pods restart
 
-    hint: repeat the failed upgrade with its values, or `helm rollback rel -n NAMESPACE` (which sets all counts back at once)
+    hint: repeat the failed upgrade with its values, or `helm rollback rel 3 -n NAMESPACE` (which sets all counts back at once)
     ");
 }
 

@@ -56,7 +56,7 @@ fn what_a_failed_upgrade_counted_stays(helm: Helm) {
         caused by: an upgrade that reuses values takes those of the last deployed revision: this would be lost
         caused by: Deployment `rel-milvus-proxy` `.spec.template.metadata.annotations.colour` from (none) to (not shown): its pods restart
 
-        hint: repeat the failed upgrade with its values, or `helm rollback rel -n NAMESPACE` (which sets all counts back at once)
+        hint: repeat the failed upgrade with its values, or `helm rollback rel 3 -n NAMESPACE` (which sets all counts back at once)
         ");
     }
 }

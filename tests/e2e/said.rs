@@ -121,6 +121,18 @@ impl Running {
         self
     }
 
+    /// Waits until standard output has a line with `text` in it.
+    pub fn until_it_prints(mut self, text: &str) -> Self {
+        let deadline = Instant::now() + LONGEST;
+        while !self.stdout.so_far().contains(text) {
+            assert!(Instant::now() < deadline, "it never printed `{text}`, but:\n{}", self.stdout.so_far());
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended ({ended:?}) without `{text}`:\n{}", self.stdout.so_far());
+            thread::sleep(Duration::from_millis(10));
+        }
+        self
+    }
+
     /// Sends a signal such as `INT` to the program alone, not to its children.
     pub fn signal_and_end(self, name: &str) -> Said {
         signal(name, &self.pid().to_string());

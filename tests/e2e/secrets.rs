@@ -53,6 +53,14 @@ fn no_output_shows_what_could_be_a_secret(helm: Helm) {
     run("querynode=3 -v --dry-run --allow-other-changes", 0);
     run("querynode=3 -v --allow-other-changes", 0);
 
+    // Addresses with credentials, of a host that answers and of one that does not.
+    let repository = std::env::var("SANDBOX_REPOSITORY").unwrap();
+    for address in [repository.as_str(), "http://127.0.0.1:1"] {
+        let address = address.replace("://", &format!("://ci:{MARKER}-10@"));
+        run(&format!("querynode=2 -v --repo={address}"), 2);
+        run(&format!("querynode=2 -v -o json --chart={address}/milvus-4.2.58.tgz"), 2);
+    }
+
     // The pods do not come.
     sandbox.behave("querynode.behaviour=never-ready");
     run("querynode=4 -v --timeout 1s", 3);

@@ -155,3 +155,25 @@ fn a_chart_that_renders_otherwise_each_time_is_refused() {
     2 deployed: kubectl milvus scale: other changes, at unchanged counts
     ");
 }
+
+/// What a proof did not foresee is seen afterwards: Helm's own change ends the
+/// run, another person's is a note.
+#[test]
+fn what_moves_during_the_upgrade_is_told_by_who_moved_it() {
+    let Some(sandbox) = Sandbox::with(Helm::V3) else { return };
+    sandbox.install("rel", NEWEST, "");
+    sandbox.before_upgrade("kubectl rollout restart deployment/rel-milvus-proxy >/dev/null 2>&1");
+    let said = sandbox.scale("rel querynode=2");
+    assert!(
+        said.exits(0).stderr.contains("Deployment `rel-milvus-proxy` was changed meanwhile (by `kubectl-rollout`"),
+        "{said}"
+    );
+    settled(&sandbox);
+
+    sandbox.before_upgrade("exec \"$REAL\" \"$@\" --set proxy.annotations.a=b");
+    // The restart by hand is no difference: the render has no such annotation.
+    let said = sandbox.scale("rel querynode=3");
+    sandbox.unwrap("helm");
+    said.exits(3);
+    assert!(said.stderr.contains("changed Deployment `rel-milvus-proxy` as well (side-effects)"), "{said}");
+}

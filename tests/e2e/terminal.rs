@@ -70,7 +70,7 @@ fn a_terminal_that_cannot_move_the_cursor_gets_lines() {
 }
 
 /// Runs the program at a terminal of 100 columns.
-fn terminal(run: &Run) -> PtySession {
+pub fn terminal(run: &Run) -> PtySession {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "/bin/stty cols 100 rows 40; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_kubectl-milvus")]);
     command.args(run.words()).env_clear().env("TERM", "xterm-256color").envs(run.environment());
@@ -79,7 +79,7 @@ fn terminal(run: &Run) -> PtySession {
 
 /// What a terminal shows after all of this: the sequences that are used, and no
 /// other, so that a new one is noticed.
-fn screen(text: &str) -> String {
+pub fn screen(text: &str) -> String {
     let (mut lines, mut row, mut column) = (vec![Vec::<char>::new()], 0, 0);
     let mut rest = text.chars();
     while let Some(c) = rest.next() {

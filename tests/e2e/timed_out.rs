@@ -76,7 +76,7 @@ fn a_pod_that_does_not_go_stops_the_way_down() {
     error: queryNode: 2 of 2 ready, 1 terminating after 10s, in release `rel` in namespace `NAMESPACE` (timed-out)
     caused by: pod `rel-milvus-querynode-POD` is Terminating
 
-    hint: go on with `kubectl milvus scale rel queryNode=1 -n NAMESPACE --grace=1s`, or back with `kubectl milvus scale rel queryNode=3 -n NAMESPACE --grace=1s`
+    hint: go on with `kubectl milvus scale rel queryNode=1 --grace=1s -n NAMESPACE`, or back with `kubectl milvus scale rel queryNode=3 --grace=1s -n NAMESPACE`
     ");
     assert_eq!(sandbox.revision("rel"), 2);
 
