@@ -78,13 +78,7 @@ pub fn apply(exec: &Exec, target: &Target, observed: &Observed, proven: &Proven<
     if let Err(failed) = ran {
         return Err(not_upgraded(target, observed, proven.departure, &failed, after));
     }
-    let mut notes = match moved {
-        Ok(moved) => moved,
-        Err(Elsewhere::Helm(failure)) => return Err(failure.after_a_change()),
-        Err(Elsewhere::Unknown(failure)) => {
-            vec![format!("whether anything else moved could not be read: {failure}")]
-        }
-    };
+    let mut notes = Vec::new();
     match after {
         Ok(after) if after.revision == release.revision + 1 && after.status == "deployed" => {}
         Ok(after) => return Err(superseded(target, name, release.revision + 1, &after).after_a_change()),
@@ -94,6 +88,13 @@ pub fn apply(exec: &Exec, target: &Target, observed: &Observed, proven: &Proven<
             notes.push(format!("the new revision could not be read: {failure}"));
         }
         Err(failure) => return Err(failure.after_a_change()),
+    }
+    match moved {
+        Ok(moved) => notes.extend(moved),
+        Err(Elsewhere::Helm(failure)) => return Err(failure.after_a_change()),
+        Err(Elsewhere::Unknown(failure)) => {
+            notes.push(format!("whether anything else moved could not be read: {failure}"));
+        }
     }
     Ok(Applied::Revision(release.revision + 1, notes))
 }

@@ -71,7 +71,7 @@ fn subjects_added_by_hand_are_not_lost(helm: Helm) {
         error: an upgrade of release `rel` in namespace `NAMESPACE` would overwrite what was changed in the cluster by hand (drift)
         caused by: RoleBinding `more` `.subjects[joe]` from (not shown) to (none)
 
-        hint: record it in the release's values; to make these changes first, at unchanged counts: `kubectl milvus scale rel queryNode=2 -n NAMESPACE --allow-other-changes`
+        hint: record it in the release's values; to make these changes first, at unchanged counts: `kubectl milvus scale rel queryNode=2 --chart=HOME/bound -n NAMESPACE --allow-other-changes`
         ");
     }
     let subjects = sandbox.kubectl(&["get", "rolebinding/more", "--output", "jsonpath={.subjects[*].name}"]);

@@ -63,7 +63,7 @@ fn milvus_without_a_release_is_told_by_who_made_it() {
     let said = refuse("mine mixcoord=1 proxy=+1 attu=3");
     assert!(said.contains(r#"'{"spec":{"components":{"mixCoord":{"replicas":1},"proxy":{"replicas":N}}}}'"#), "{said}");
 
-    sandbox.helm(&["install", "umbrella", "milvus/umbrella"]);
+    sandbox.helm(&["install", "umbrella", "milvus/umbrella", "--wait"]);
     insta::assert_snapshot!(refuse("umbrella querynode=2"), @"
     error: release `umbrella` in namespace `NAMESPACE` is of chart `umbrella-0.1.0`, which has Milvus inside it (not-milvus)
     caused by: the counts are values of that chart, under the name of its dependency
