@@ -403,7 +403,7 @@ pub fn next(goal: &Goal, observed: &Observed, pace: Pace) -> Result<Decision, Re
     let step = match (growing, shrink.into_iter().next()) {
         (true, _) => Step { changes: grow },
         (false, Some(change)) => {
-            let going = |pod: &Pod| pod.component == change.component.label && pod.terminating;
+            let going = |pod: &Pod| pod.component == change.component.label && pod.is_leaving();
             // A hand-over that was interrupted is finished, not waited for.
             waits = observed.pods.items.iter().any(going) && !handover::is_half_done(change.component, observed);
             Step { changes: vec![change] }

@@ -210,7 +210,7 @@ impl Gate {
     /// Pods: the leaving ones are gone, those of other components too; nobody
     /// else became unready or restarted since the gate was last open.
     fn pods_shut(&mut self, expected: &[Expected], pods: &[Pod]) -> Option<String> {
-        let leaving = || pods.iter().filter(|pod| pod.terminating && !pod.ended);
+        let leaving = || pods.iter().filter(|pod| pod.is_leaving());
         self.leaving_until = leaving().filter_map(gone_by).max();
         for one in expected {
             let progress = judge(one, Until::Ready, pods.iter());

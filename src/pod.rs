@@ -102,6 +102,15 @@ impl Pod {
     pub fn is_active(&self) -> bool {
         !self.terminating && !self.ended
     }
+
+    /// Whether it is on its way out and something of it still runs. One that
+    /// has ended holds nothing any more, however long its object stays: a
+    /// kubelet says so before it lets go of a pod that others hold by a
+    /// finalizer.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.terminating && !self.ended
+    }
 }
 
 /// How many containers of a pod are ready, of how many.

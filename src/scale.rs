@@ -357,11 +357,11 @@ impl Run<'_> {
         limit: Limit,
     ) -> Result<Vec<Pod>, Failure> {
         self.ui.begin("looking at the pods");
-        let (ui, mut shown) = (self.ui, 0);
+        let (ui, mut waited) = (self.ui, false);
         let end = follower.until(expected, until, limit.deadline, |progress| {
             // What is true at first sight needs no line.
-            shown += 1;
-            if shown > 1 || !progress.iter().all(|one| one.reached) {
+            waited |= !progress.iter().all(|one| one.reached);
+            if waited {
                 ui.progress(progress);
             }
         });
@@ -374,6 +374,7 @@ impl Run<'_> {
                 if until == Until::Ready {
                     self.report.pods(&pods);
                 }
+                self.say_who_is_held(expected, &pods);
                 Ok(pods)
             }
             End::TimedOut(trouble) => {

@@ -169,7 +169,7 @@ fn volume(events: &[Event], now: Timestamp) -> Option<String> {
 /// be gone.
 #[must_use]
 pub fn stays(pod: &Pod, now: Timestamp) -> Option<Stuck> {
-    let deletion = pod.deletion.filter(|_| pod.terminating && !pod.ended)?;
+    let deletion = pod.deletion.filter(|_| pod.is_leaving())?;
     if lasted(Some(deletion.asked), now) < deletion.grace + OVERDUE {
         return None;
     }
@@ -343,6 +343,8 @@ mod tests {
         assert_eq!(held.words, "it should have been gone 30m after it was deleted; it has finalizers: x/y");
         let lost = Pod { trouble: pod(NOT_READY_ON_ITS_NODE, 0, "", 30).trouble, ..leaving(2000, &[]) };
         assert_eq!(stays(&lost, now).unwrap().id, "node-lost");
+        let ended = Pod { ended: true, ..leaving(2000, &["x/y"]) };
+        assert_eq!(stays(&ended, now), None);
     }
 
     #[test]

@@ -30,6 +30,12 @@ impl Expected {
     }
 }
 
+/// Whether a pod belongs to anything that is expected.
+#[must_use]
+pub fn is_expected(expected: &[Expected], pod: &Pod) -> bool {
+    expected.iter().any(|one| one.owns(pod))
+}
+
 /// How a pod that is being deleted is shown, whatever else is true of it.
 const TERMINATING: &str = "Terminating";
 
@@ -37,9 +43,9 @@ const TERMINATING: &str = "Terminating";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
     /// As many pods as expected are Ready, there are no others, and none is
-    /// terminating.
+    /// leaving.
     Ready,
-    /// No pod is terminating.
+    /// No pod is leaving.
     Gone,
 }
 
@@ -73,14 +79,13 @@ pub fn judge<'a>(expected: &Expected, until: Until, pods: impl Iterator<Item = &
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     let ready = active.clone().filter(|pod| pod.ready).count();
     let unready = active.clone().filter(|pod| !pod.ready).count();
-    // An ended pod that is also being deleted holds nothing up.
-    let going = mine.clone().filter(|pod| pod.terminating);
+    let going = mine.clone().filter(|pod| pod.is_leaving());
     let complete = expected.deployments.iter().all(|(name, wanted)| {
         let own = active.clone().filter(|pod| pod.deployment.as_ref() == Some(name));
         count(own.clone().count()) == u64::from(*wanted) && own.clone().all(|pod| pod.ready)
     });
     let reached = going.clone().next().is_none() && (until == Until::Gone || complete);
-    let leaving = going.map(|pod| (pod.name.clone(), TERMINATING.to_owned()));
+    let leaving = going.clone().map(|pod| (pod.name.clone(), TERMINATING.to_owned()));
     let coming =
         active.filter(|pod| until == Until::Ready && !pod.ready).map(|pod| (pod.name.clone(), pod.status.clone()));
     let mut waiting_for: Vec<_> = leaving.chain(coming).collect();
@@ -92,7 +97,7 @@ pub fn judge<'a>(expected: &Expected, until: Until, pods: impl Iterator<Item = &
         expected: expected.pods(),
         ready: count(ready),
         unready: count(unready),
-        terminating: count(mine.filter(|pod| pod.terminating).count()),
+        terminating: count(going.count()),
         reached,
         waiting_for,
     }
@@ -172,6 +177,8 @@ mod tests {
             "queryNode: 1 of 1 ready",
             true,
         );
+        // Others hold the object of one that has ended.
+        check(&[("d", 1)], &[pod("a", "d", "r"), pod("b", "d", "te")], "queryNode: 1 of 1 ready", true);
     }
 
     #[test]
@@ -186,5 +193,6 @@ mod tests {
         assert!(gone(""));
         assert!(!gone("t"));
         assert!(!gone("rt"));
+        assert!(gone("te"));
     }
 }

@@ -17,7 +17,7 @@ use crate::pod::{Pod, WatchLine, read_watch_line};
 use crate::signals::{Interrupt, Signals};
 use crate::stuck::{self, Seen, Stuck};
 use crate::target::Target;
-use crate::verdict::{Expected, Progress, Until, judge};
+use crate::verdict::{Expected, Progress, Until, is_expected, judge};
 use crate::workload::{Deployment, List};
 
 /// How long a watch may say nothing before it is begun anew. The API server
@@ -162,8 +162,9 @@ impl Follower {
         expected.iter().map(|one| judge(one, until, self.pods.values())).collect()
     }
 
-    /// Follows until everything expected is true. `report` is called with every
-    /// change of what is seen.
+    /// Follows until everything expected is true. `report` is called with what
+    /// is seen, every few seconds also where nothing has changed: it may have
+    /// held a change back.
     pub fn until(
         &mut self,
         expected: &[Expected],
@@ -171,16 +172,12 @@ impl Follower {
         deadline: Instant,
         mut report: impl FnMut(&[Progress]),
     ) -> End {
-        let mut shown = Vec::new();
         let mut trouble = None;
         let mut pause = SHORTEST_PAUSE;
         let mut confirm_at = Instant::now();
         loop {
             let progress = self.progress(expected, until);
-            if progress != shown {
-                report(&progress);
-                shown.clone_from(&progress);
-            }
+            report(&progress);
             let reached = progress.iter().all(|one| one.reached);
             if reached && until == Until::Gone {
                 return End::Reached(self.pods.values().cloned().collect());
@@ -234,8 +231,8 @@ impl Follower {
     /// Why what is expected will not come.
     fn hopeless(&mut self, expected: &[Expected], until: Until) -> Option<End> {
         let now = Timestamp::now();
-        let leaving = self.pods.values().filter(|pod| expected.iter().any(|one| one.owns(pod)));
-        if let Some(stuck) = leaving.filter(|pod| pod.terminating).find_map(|pod| stuck::stays(pod, now)) {
+        let mut mine = self.pods.values().filter(|pod| is_expected(expected, pod));
+        if let Some(stuck) = mine.find_map(|pod| stuck::stays(pod, now)) {
             return Some(End::Hopeless(stuck));
         }
         if self.counts_read.elapsed() >= LOOK_AT_COUNTS {
@@ -258,7 +255,7 @@ impl Follower {
         if closer {
             self.looked_closer = Some(Instant::now());
         }
-        let mine = |pod: &&Pod| expected.iter().any(|one| one.owns(pod)) && pod.is_active() && !pod.ready;
+        let mine = |pod: &&Pod| is_expected(expected, pod) && pod.is_active() && !pod.ready;
         // As long as there are too many, the ones in trouble may be about to go.
         let too_many = |one: &Expected| {
             one.deployments.iter().any(|(name, count)| {
@@ -269,8 +266,7 @@ impl Follower {
         if expected.iter().any(too_many) {
             return None;
         }
-        let room_to_come =
-            self.pods.values().any(|pod| expected.iter().any(|one| one.owns(pod)) && pod.terminating && !pod.ended);
+        let room_to_come = self.pods.values().any(|pod| is_expected(expected, pod) && pod.is_leaving());
         let waiting: Vec<&Pod> = self.pods.values().filter(mine).collect();
         let mut asked = 0;
         self.troubled.retain(|uid, _| waiting.iter().any(|pod| pod.uid == *uid && pod.trouble.is_some()));
@@ -295,8 +291,7 @@ impl Follower {
                 return Some(stuck);
             }
         }
-        let active =
-            self.pods.values().filter(|pod| expected.iter().any(|one| one.owns(pod)) && pod.is_active()).count();
+        let active = self.pods.values().filter(|pod| is_expected(expected, pod) && pod.is_active()).count();
         let missing = u64::try_from(active).is_ok_and(|active| active < expected.iter().map(Expected::pods).sum());
         // What a leaving pod takes of a quota is free in a while.
         if !(closer && missing) || room_to_come {

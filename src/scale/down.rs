@@ -15,7 +15,7 @@ use crate::pod::Pod;
 use crate::reading::Reading;
 use crate::report::{ComponentReport, Outcome};
 use crate::rights::Right;
-use crate::verdict::Expected;
+use crate::verdict::{Expected, is_expected};
 
 /// How long a step may take by itself: the chart's probes need 90 s, an image
 /// of some gigabytes a few minutes.
@@ -157,6 +157,19 @@ impl Run<'_> {
     pub(super) fn say_who_left(&self, before: &[Pod], after: &[Pod], departure: &Departure) {
         for name in handover::left_instead(before, after, &departure.leaving) {
             self.ui.note(&format!("  pod `{name}` left as well, or instead"));
+        }
+    }
+
+    /// Says which pods have ended and are still listed, since others hold them.
+    pub(super) fn say_who_is_held(&mut self, expected: &[Expected], pods: &[Pod]) {
+        let held =
+            |pod: &&Pod| pod.terminating && pod.ended && !pod.finalizers.is_empty() && is_expected(expected, pod);
+        for pod in pods.iter().filter(held) {
+            let by = crate::observe::backticked(&pod.finalizers);
+            self.note_once(format!(
+                "pod `{}` has ended, and stays listed until who set its finalizers lets go: {by}",
+                pod.name
+            ));
         }
     }
 

@@ -15,7 +15,7 @@ use crate::report::{ComponentReport, Outcome};
 use crate::signals::Interrupt;
 use crate::stuck::Stuck;
 use crate::target::Target;
-use crate::verdict::{Expected, Progress};
+use crate::verdict::{Expected, Progress, is_expected};
 use crate::workload::Deployment;
 
 /// How long after a try the cluster is looked for again.
@@ -268,7 +268,7 @@ impl Run<'_> {
 
     /// A step that was not to be waited for, and would have to wait itself.
     pub(super) fn still_leaving(&self, after: &[Expected], observed: &Observed) -> Failure {
-        let leaving = observed.pods.items.iter().filter(|pod| pod.terminating && after.iter().any(|one| one.owns(pod)));
+        let leaving = observed.pods.items.iter().filter(|pod| pod.is_leaving() && is_expected(after, pod));
         let names: Vec<String> = leaving.map(|pod| pod.name.clone()).collect();
         Failure::new(
             "unhealthy-before",

@@ -174,7 +174,7 @@ impl Row {
         let active = || self.pods(namespace).map(|pods| pods.filter(|pod| pod.is_active()));
         let count = |pods: usize| u32::try_from(pods).unwrap_or(u32::MAX);
         let ready = active().map(|pods| count(pods.filter(|pod| pod.ready).count()));
-        let going = self.pods(namespace).map(|pods| count(pods.filter(|pod| pod.terminating).count()));
+        let going = self.pods(namespace).map(|pods| count(pods.filter(|pod| pod.is_leaving()).count()));
         let image = active().and_then(|mut pods| pods.find_map(|pod| pod.image.clone()));
         let drifted = live.filter(|live| self.has_drifted(live, namespace));
         ComponentStatus {

@@ -174,6 +174,20 @@ impl Sandbox {
         self.kubectl(&["annotate", "--overwrite", "namespace", &self.namespace, &format!("sandbox.milvus.io/{what}")]);
     }
 
+    /// Gives the pods that a component has now a behaviour of their own.
+    pub fn behave_now(&self, component: &str, behaviour: &str) {
+        let annotation = format!("sandbox.milvus.io/behaviour={behaviour}");
+        self.kubectl(&["annotate", "--overwrite", "pods", "-l", &format!("component={component}"), &annotation]);
+    }
+
+    /// Sets the finalizers of the pods that a component has now, as JSON.
+    pub fn finalizers(&self, component: &str, value: &str) {
+        let patch = format!(r#"{{"metadata":{{"finalizers":{value}}}}}"#);
+        for pod in self.pods(&format!("component={component}")) {
+            self.kubectl(&["patch", "pod", &pod.name, "--type=merge", "-p", &patch]);
+        }
+    }
+
     pub fn kubectl(&self, words: &[&str]) -> String {
         self.told("kubectl", words)
     }

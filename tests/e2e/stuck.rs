@@ -209,21 +209,35 @@ fn a_pod_that_is_merely_slow_is_waited_for() {
     run.end().exits(0);
 }
 
-/// A pod that is still there long after its time: what holds it is named, and
-/// nobody else is taken away.
+/// A pod that still runs long after its time: it is told, and nobody else is
+/// taken away.
 #[test]
-fn a_pod_that_somebody_holds_back() {
+fn a_pod_that_its_kubelet_does_not_end() {
     let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
     sandbox.install("rel", NEWEST, "queryNode.replicas=3");
-    let finalizers = |value: &str| {
-        let patch = format!(r#"{{"metadata":{{"finalizers":{value}}}}}"#);
-        for pod in sandbox.pods("component=querynode") {
-            sandbox.kubectl(&["patch", "pod", &pod.name, "--type=merge", "-p", &patch]);
-        }
-    };
-    finalizers(r#"["example.com/held"]"#);
+    sandbox.behave_now("querynode", "never-ends");
     let said = sandbox.scale(&format!("rel qn=1 --grace 1s {TIMEOUT}"));
-    told(&said, "undetermined", "it has finalizers: example.com/held");
+    told(&said, "undetermined", "it should have been gone 1s after it was deleted; Kubernetes gives no reason");
     assert_eq!(sandbox.deployments()["rel-milvus-querynode"].replicas, 2);
-    finalizers("[]");
+
+    sandbox.behave_now("querynode", "ready");
+    sandbox.scale("rel qn=1 --grace 1s").exits(0);
+}
+
+/// A pod that has ended holds nothing any more: that its object is held by
+/// somebody else is said, and not waited for.
+#[test]
+fn a_pod_that_has_ended_and_is_held_by_somebody() {
+    let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
+    sandbox.install("rel", NEWEST, "queryNode.replicas=3");
+    sandbox.finalizers("querynode", r#"["example.com/held"]"#);
+    let said = sandbox.scale(&format!("rel qn=1 --grace 1s {TIMEOUT}"));
+    said.exits(0);
+    let held = "has ended, and stays listed until who set its finalizers lets go: `example.com/held`";
+    assert_eq!(said.stderr.matches(held).count(), 2, "{said}");
+    assert_eq!(sandbox.pods("component=querynode").len(), 3);
+
+    sandbox.scale("rel qn=1").exits(0);
+    sandbox.finalizers("querynode", "[]");
+    sandbox.until("they are gone", || sandbox.pods("component=querynode").len() == 1);
 }

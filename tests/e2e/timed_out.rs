@@ -53,14 +53,7 @@ fn the_way_on_works_when_the_cause_is_gone() {
 fn a_pod_that_does_not_go_stops_the_way_down() {
     let Some(sandbox) = Sandbox::with(Helm::V3) else { return };
     sandbox.install("rel", NEWEST, "queryNode.replicas=3");
-    let finalizers = |value: &str| {
-        let patch = format!(r#"{{"metadata":{{"finalizers":{value}}}}}"#);
-        for pod in sandbox.pods("component=querynode") {
-            sandbox.kubectl(&["patch", "pod", &pod.name, "--type=merge", "-p", &patch]);
-        }
-    };
-    // Someone else's, who never comes to take it away.
-    finalizers(r#"["example.com/held"]"#);
+    sandbox.behave_now("querynode", "never-ends");
     let said = sandbox.scale("rel querynode=1 --grace 1s --timeout 10s");
     said.exits(3);
     insta::assert_snapshot!(said, @"
@@ -80,7 +73,7 @@ fn a_pod_that_does_not_go_stops_the_way_down() {
     ");
     assert_eq!(sandbox.revision("rel"), 2);
 
-    finalizers("[]");
+    sandbox.behave_now("querynode", "ready");
     sandbox.scale("rel querynode=1").exits(0);
     assert_eq!(sandbox.revision("rel"), 3);
 }
