@@ -1,7 +1,5 @@
 //! One step: the upgrade, between two looks at the release.
 
-use std::collections::BTreeMap;
-
 use crate::error::{Failure, plain};
 use crate::exec::{CallFailure, Exec};
 use crate::handover::{self, Departure};
@@ -9,6 +7,7 @@ use crate::helm::{self, Upgrade};
 use crate::kubectl;
 use crate::manifest::ObjectId;
 use crate::observe::{Observed, joined, read_deployments, read_workloads, release_failure};
+use crate::order::Permitted;
 use crate::pod::Pod;
 use crate::prove::Proof;
 use crate::target::Target;
@@ -20,8 +19,8 @@ pub struct Proven<'a> {
     pub upgrade: Upgrade<'a>,
     /// What the proof found.
     pub proof: &'a Proof,
-    /// The Deployments whose count the upgrade may set.
-    pub permitted: &'a BTreeMap<String, u32>,
+    /// What the upgrade may change.
+    pub permitted: &'a Permitted,
     /// Objects that it changes besides, with the user's consent.
     pub accepted: &'a [ObjectId],
     /// The pods that are deleted right before it.
@@ -216,7 +215,7 @@ fn elsewhere(exec: &Exec, target: &Target, name: &str, proven: &Proven<'_>) -> R
     for (kind, workload) in live.iter().flat_map(|(kind, list)| list.iter().map(move |workload| (*kind, workload))) {
         let id =
             ObjectId { kind: kind.to_owned(), name: workload.name.clone(), namespace: None, group: "apps".to_owned() };
-        let set = kind == "Deployment" && proven.permitted.contains_key(&workload.name);
+        let set = kind == "Deployment" && proven.permitted.counts.contains_key(&workload.name);
         let accepted = proven.accepted.contains(&id);
         let before = proven.proof.generations.get(&id);
         if set || accepted || before.is_none_or(|before| *before == workload.generation) {

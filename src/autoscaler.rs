@@ -1,15 +1,12 @@
 //! The autoscalers of a namespace: the chart's, those made by hand, and those
 //! that KEDA makes, which are HorizontalPodAutoscalers too.
 
-use std::io::BufRead;
+mod json;
 
-use serde::Deserialize;
-
-use crate::error::plain;
-use crate::kubectl;
+pub use json::{of_object, read_list};
 
 /// A HorizontalPodAutoscaler.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Autoscaler {
     /// Its name.
     pub name: String,
@@ -25,6 +22,15 @@ pub struct Autoscaler {
     pub keda: bool,
     /// What it says of itself.
     pub conditions: Vec<Condition>,
+    /// The share of the requested CPU that it aims at, in percent.
+    pub cpu: Option<u32>,
+    /// The share of the requested memory that it aims at, in percent.
+    pub memory: Option<u32>,
+    /// Whether it never removes a pod: `scaleDown.selectPolicy: Disabled`. Its
+    /// bounds hold all the same (Kubernetes 1.37, tried).
+    pub grow_only: bool,
+    /// What it has measured last, against what it aims at; both in percent.
+    pub usage: Vec<Usage>,
 }
 
 /// A condition of an autoscaler. Free of control characters.
@@ -58,7 +64,57 @@ impl std::fmt::Display for Trouble {
     }
 }
 
+/// A measured utilization, in percent of what is requested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// The average of the pods.
+    pub now: u32,
+    /// What the autoscaler aims at.
+    pub target: u32,
+}
+
+/// Why a count cannot be set beside an autoscaler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflict {
+    /// It moves the count in both directions: the count is its own.
+    Owned,
+    /// It sets the count back to its bounds at once, also one that only grows.
+    OutsideBounds,
+    /// It would grow back to this count, by what it has measured.
+    GrowsBack(u32),
+}
+
 impl Autoscaler {
+    /// Whether a count can be set beside it. One that only grows leaves a count
+    /// within its bounds alone, unless its metrics ask for more.
+    #[must_use]
+    pub fn conflict(&self, from: u32, to: u32) -> Option<Conflict> {
+        if !self.grow_only {
+            return Some(Conflict::Owned);
+        }
+        if !(self.min..=self.max).contains(&to) {
+            return Some(Conflict::OutsideBounds);
+        }
+        let back = self.usage.iter().map(|usage| usage.wants(from, to)).max().unwrap_or(to).min(self.max);
+        (to < from && back > to).then_some(Conflict::GrowsBack(back))
+    }
+
+    /// What it aims at: `cpu 60 %, memory 60 %`.
+    #[must_use]
+    pub fn targets(&self) -> String {
+        let one = |name: &str, percent: Option<u32>| percent.map(|percent| format!("{name} {percent} %"));
+        let known = [one("cpu", self.cpu), one("memory", self.memory)];
+        known.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// Such as `between 2 and 5 (cpu 40 %, memory 60 %)`.
+    #[must_use]
+    pub fn described(&self) -> String {
+        let Self { min, max, grow_only, .. } = self;
+        let only = if *grow_only { ", growing only" } else { "" };
+        format!("between {min} and {max} ({}{only})", self.targets())
+    }
+
     /// Why it does not work, in words: it cannot reach its target, or cannot
     /// compute. One that is off because the count is 0 works as it should.
     #[must_use]
@@ -96,86 +152,30 @@ impl Autoscaler {
     }
 }
 
+impl Usage {
+    /// The count that it asks for once `from` pods have become `to` and share
+    /// what the others did: `ceil(from * now / target)`, and nothing within
+    /// the 10 % of tolerance that the controller has by default.
+    fn wants(self, from: u32, to: u32) -> u32 {
+        let (from, now, target) = (u64::from(from), u64::from(self.now), u64::from(self.target.max(1)));
+        let tolerated = from * now * 10 <= u64::from(to) * target * 11;
+        if tolerated { to } else { u32::try_from((from * now).div_ceil(target)).unwrap_or(u32::MAX) }
+    }
+}
+
+/// The name of the autoscaler that `autoscale` prints: another than the chart's,
+/// which Helm would not take over from somebody else.
+#[must_use]
+pub fn printed_name(deployment: &str) -> String {
+    format!("{deployment}-autoscaler")
+}
+
 impl std::fmt::Display for Autoscaler {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { name, min, max, keda, .. } = self;
         let of = if *keda { " of KEDA" } else { "" };
         write!(out, "HorizontalPodAutoscaler `{name}`{of} keeps it between {min} and {max}")
     }
-}
-
-/// Reads the list of autoscalers.
-pub fn read_list(output: &mut dyn BufRead) -> Result<Vec<Autoscaler>, String> {
-    let list: crate::workload::List<Read> = kubectl::read_list(output)?;
-    let deployments = list.items.into_iter().filter(|read| read.spec.scale_target_ref.kind == "Deployment");
-    Ok(deployments
-        .map(|read| Autoscaler {
-            keda: read.metadata.labels.contains_key("scaledobject.keda.sh/name"),
-            name: plain(&read.metadata.name),
-            deployment: read.spec.scale_target_ref.name,
-            // The API's own default.
-            min: read.spec.min_replicas.unwrap_or(1),
-            max: read.spec.max_replicas,
-            now: read.status.current_replicas.filter(|_| !read.status.conditions.is_empty()),
-            conditions: read
-                .status
-                .conditions
-                .into_iter()
-                .map(|condition| Condition {
-                    kind: plain(&condition.kind),
-                    status: plain(&condition.status),
-                    reason: plain(&condition.reason),
-                    message: plain(&condition.message),
-                })
-                .collect(),
-        })
-        .collect())
-}
-
-#[derive(Deserialize)]
-struct Read {
-    metadata: Metadata,
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Status {
-    current_replicas: Option<u32>,
-    conditions: Vec<ReadCondition>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct ReadCondition {
-    #[serde(rename = "type")]
-    kind: String,
-    status: String,
-    reason: String,
-    message: String,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    name: String,
-    #[serde(default)]
-    labels: std::collections::BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Spec {
-    scale_target_ref: ScaleTarget,
-    min_replicas: Option<u32>,
-    max_replicas: u32,
-}
-
-#[derive(Deserialize)]
-struct ScaleTarget {
-    kind: String,
-    name: String,
 }
 
 #[cfg(test)]
@@ -243,5 +243,43 @@ mod tests {
                 "HorizontalPodAutoscaler `h` of KEDA keeps it between 1 and 5"
             ]
         );
+    }
+
+    #[test]
+    fn what_it_aims_at_what_it_measures_and_whether_it_shrinks_is_read() {
+        let text = r#"{"kind":"HorizontalPodAutoscaler","metadata":{"name":"h"},"spec":{"scaleTargetRef":{"kind":"Deployment","name":"d"},
+            "minReplicas":2,"maxReplicas":5,"behavior":{"scaleDown":{"selectPolicy":"Disabled"}},"metrics":[
+            {"type":"Pods","pods":{}},{"type":"Resource","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":60}}}]},
+            "status":{"currentMetrics":[{"type":""},{"type":"Resource","resource":{"name":"cpu","current":{"averageUtilization":33,"averageValue":"1"}}}]}}"#;
+        let read = of_object(&serde_json::from_str(text).unwrap()).unwrap();
+        assert!(read.grow_only);
+        assert_eq!((read.min, read.max, read.targets().as_str()), (2, 5, "cpu 60 %"));
+        assert_eq!(read.usage, [Usage { now: 33, target: 60 }]);
+        assert_eq!(of_object(&serde_json::json!({"kind": "Deployment", "metadata": {"name": "d"}})), None);
+    }
+
+    #[test]
+    fn one_that_only_grows_leaves_counts_within_its_bounds_to_others() {
+        let grows = |now| Autoscaler {
+            min: 2,
+            max: 6,
+            grow_only: true,
+            usage: vec![Usage { now: 1, target: 90 }, Usage { now, target: 50 }],
+            ..Autoscaler::default()
+        };
+        let shrinks = Autoscaler { grow_only: false, ..grows(10) };
+        assert_eq!(shrinks.conflict(4, 3), Some(Conflict::Owned));
+        assert_eq!(grows(10).conflict(4, 2), None);
+        assert_eq!(grows(10).conflict(4, 6), None);
+        assert_eq!(grows(10).conflict(4, 1), Some(Conflict::OutsideBounds));
+        assert_eq!(grows(10).conflict(4, 7), Some(Conflict::OutsideBounds));
+        // 4 pods at 25 % are 2 at 50 %; 4 at 27 % are 2 at 54 %, which is
+        // tolerated; 4 at 28 % are 2 at 56 %, and that asks for a third.
+        assert_eq!(grows(25).conflict(4, 2), None);
+        assert_eq!(grows(27).conflict(4, 2), None);
+        assert_eq!(grows(28).conflict(4, 2), Some(Conflict::GrowsBack(3)));
+        assert_eq!(grows(400).conflict(4, 2), Some(Conflict::GrowsBack(6)));
+        // Growing is what it wants too.
+        assert_eq!(grows(400).conflict(4, 5), None);
     }
 }

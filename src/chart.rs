@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::error::Failure;
 use crate::exec::Exec;
 use crate::helm::{self, Upgrade, templates};
-use crate::invocation::{Invocation, Program, Query};
+use crate::invocation::{Invocation, Program, Query, in_a_hint};
 use crate::release::{ChartVersion, Release};
 use crate::target::Target;
 
@@ -66,6 +66,15 @@ impl ChartWish {
     #[must_use]
     pub fn is_said(&self) -> bool {
         self.chart.is_some() || self.repository.is_some()
+    }
+
+    /// What was said, as flags of a command that a hint shows; each has a space
+    /// before it.
+    #[must_use]
+    pub fn flags(&self) -> String {
+        let chart = self.chart.as_ref().map(|chart| format!("--chart={chart}"));
+        let repository = self.repository.as_ref().map(|url| format!("--repo={url}"));
+        in_a_hint(chart.into_iter().chain(repository))
     }
 }
 

@@ -1,11 +1,14 @@
 //! Arguments and help texts. Nothing past `request` sees these types.
 
+mod autoscale;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub use self::autoscale::Autoscale;
 use crate::decide::Pace;
 use crate::handover::Grace;
 
@@ -48,6 +51,14 @@ pub enum Command {
     /// else changed the count, whether `scale` would refuse), what Milvus depends
     /// on, and the pods that are not well with the reason. Reads only.
     Status(Status),
+    /// Let an autoscaler choose a component's count between two bounds
+    ///
+    /// Through the chart's own `hpa` values (chart 4.2.42 and newer: proxy,
+    /// queryNode, dataNode), by the same proven `helm upgrade` as `scale`: nothing
+    /// but the HorizontalPodAutoscaler changes, and the count stays as it is at
+    /// that moment. Where the chart has no such values, and with `--grow-only`, the
+    /// object to apply is printed, and nothing is changed.
+    Autoscale(Autoscale),
     /// Print the file that lets kubectl complete `kubectl milvus`
     ///
     /// kubectl asks the program `kubectl_complete-milvus` of your PATH, for

@@ -8,6 +8,7 @@ use std::fmt;
 use crate::autoscaler::Autoscaler;
 use crate::component::{ComponentRef, Role};
 use crate::handover;
+use crate::manifest;
 use crate::milvus::Version;
 use crate::observe::Observed;
 use crate::pod::Pod;
@@ -249,25 +250,13 @@ pub struct Consent {
 /// middle of an operation nothing is what it will be.
 pub fn goal(asked: &[Asked], observed: &Observed, consent: &Consent) -> Result<Goal, Refusal> {
     at_rest(observed)?;
-    let runs = running(observed);
     let aims = asked
         .iter()
         .map(|one| {
-            let component = one
-                .component
-                .ok_or_else(|| Refusal::UnknownComponent { spelling: one.spelling.clone(), runs: runs.clone() })?;
-            if !runs.contains(&component) {
-                not_there(component, &runs, observed)?;
+            let component = known(&one.spelling, one.component, observed)?;
+            if component.role == Role::Coordinator {
+                coordinator(component, one.count, consent)?;
             }
-            match component.role {
-                Role::Worker => {}
-                Role::Coordinator => coordinator(component, one.count, consent)?,
-                Role::Fixed => return Err(Refusal::Fixed { component, count_key: None }),
-                Role::Other { count_key } => {
-                    return Err(Refusal::Fixed { component, count_key: Some(count_key) });
-                }
-            }
-            managed(component, observed)?;
             aim(component, one.count, observed, consent.zero)
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -278,6 +267,28 @@ pub fn goal(asked: &[Asked], observed: &Observed, consent: &Consent) -> Result<G
         return Err(Refusal::BothNodesIn);
     }
     Ok(Goal(aims))
+}
+
+/// The component that a word means, if it runs and its count may change at all.
+///
+/// # Errors
+/// `unknown-component`, `standalone`, `not-running`, `component-fixed`,
+/// `gitops-managed`, `indexnode-gone`.
+pub fn known(spelling: &str, component: Option<ComponentRef>, observed: &Observed) -> Result<ComponentRef, Refusal> {
+    let runs = running(observed);
+    let Some(component) = component else {
+        return Err(Refusal::UnknownComponent { spelling: spelling.to_owned(), runs });
+    };
+    if !runs.contains(&component) {
+        not_there(component, &runs, observed)?;
+    }
+    match component.role {
+        Role::Worker | Role::Coordinator => {}
+        Role::Fixed => return Err(Refusal::Fixed { component, count_key: None }),
+        Role::Other { count_key } => return Err(Refusal::Fixed { component, count_key: Some(count_key) }),
+    }
+    managed(component, observed)?;
+    Ok(component)
 }
 
 /// Why a component is not there, before anything is said about its count.
@@ -359,8 +370,12 @@ pub fn running(observed: &Observed) -> Vec<ComponentRef> {
     runs
 }
 
-/// Whether an upgrade can start from what the release is.
-fn at_rest(observed: &Observed) -> Result<(), Refusal> {
+/// Whether the release can be upgraded: no operation is under way, and none
+/// failed with more than counts.
+///
+/// # Errors
+/// `release-pending`, `release-failed`.
+pub fn at_rest(observed: &Observed) -> Result<(), Refusal> {
     match &observed.release.status {
         Status::Deployed => Ok(()),
         // It goes on from the last deployed one with the live counts.
@@ -480,15 +495,20 @@ pub fn kept(step: &Step, observed: &Observed) -> Result<Vec<Kept>, Refusal> {
     Ok(kept)
 }
 
-/// Whether the count of a component of this step belongs to an autoscaler.
+/// Whether an autoscaler is in the way of one of these counts: one that only
+/// grows leaves some alone.
 ///
 /// # Errors
-/// `autoscaled`.
-pub fn autoscaled(step: &Step, observed: &Observed, autoscalers: &[Autoscaler]) -> Result<(), Refusal> {
-    for CountChange { component, .. } in &step.changes {
+/// `autoscaled`, `outside-bounds`.
+pub fn autoscaled(changes: &[CountChange], observed: &Observed, autoscalers: &[Autoscaler]) -> Result<(), Refusal> {
+    for CountChange { component, from, to } in changes {
         let mine = |name: &str| observed.declared.iter().any(|d| d.component == *component && d.name == name);
-        if let Some(autoscaler) = autoscalers.iter().find(|autoscaler| mine(&autoscaler.deployment)) {
-            return Err(Refusal::Autoscaled { component, autoscaler: autoscaler.clone() });
+        for autoscaler in autoscalers.iter().filter(|autoscaler| mine(&autoscaler.deployment)) {
+            let Some(conflict) = autoscaler.conflict(from.0, to.0) else { continue };
+            let released = manifest::objects(&observed.manifest).unwrap_or_default();
+            let of_chart = released.keys().any(|id| id.kind == "HorizontalPodAutoscaler" && id.name == autoscaler.name);
+            let autoscaler = Box::new(autoscaler.clone());
+            return Err(Refusal::Autoscaled { component, autoscaler, of_chart, conflict, to: to.0 });
         }
     }
     Ok(())
@@ -514,4 +534,4 @@ pub fn permitted(step: &Step, kept: &[Kept], observed: &Observed) -> BTreeMap<St
 
 #[cfg(test)]
 #[path = "decide_tests.rs"]
-mod tests;
+pub(crate) mod tests;

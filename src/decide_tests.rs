@@ -15,7 +15,7 @@ use crate::target::Hints;
 /// (no count declared), `cdc 1 live gone`, `queryNode/rg1 2`,
 /// `indexNode 1 image x/milvus:v2.6.0`; every Deployment has its pods, Ready,
 /// unless it is `queryNode 4 ready 2`; `queryNode pod terminating` adds a pod.
-fn observed(state: &str) -> Observed {
+pub(crate) fn observed(state: &str) -> Observed {
     let release = Release {
         name: "rel".into(),
         revision: 7,
@@ -337,7 +337,7 @@ fn what_cannot_be_scaled_is_refused() {
     insta::assert_snapshot!(check("queryNode -", "qn=2"), @"
     refused: the count of `queryNode` of release `rel` in namespace `ns` is left to an autoscaler (autoscaled)
     because its value `queryNode.replicas` is negative, so the release declares no count
-    hint: kubectl get horizontalpodautoscalers -n ns
+    hint: `kubectl milvus autoscale rel queryNode --off -n ns` declares the live count, so that it can be scaled
     ");
     insta::assert_snapshot!(check("queryNode 1 label kustomize.toolkit.fluxcd.io/name", "qn=2"), @"
     refused: `queryNode` of release `rel` in namespace `ns` is managed by Flux (gitops-managed)

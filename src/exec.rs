@@ -83,6 +83,13 @@ impl Exec {
         })
     }
 
+    /// Whether a signal has come: then a call that failed may only have been
+    /// ended.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.signals.first().is_some()
+    }
+
     /// Runs a reading call and gives its standard output to `parse` as it
     /// comes. A signal ends the child.
     pub fn read<T>(

@@ -109,6 +109,8 @@ pub enum Setting {
     Count(String, u32),
     /// `etcd.initialClusterState=new`
     Word(&'static str, &'static str),
+    /// `queryNode.hpa.enabled=true`
+    Switch(String, bool),
 }
 
 impl std::fmt::Display for Setting {
@@ -116,6 +118,7 @@ impl std::fmt::Display for Setting {
         match self {
             Self::Count(key, count) => write!(out, "{key}={count}"),
             Self::Word(key, word) => write!(out, "{key}={word}"),
+            Self::Switch(key, on) => write!(out, "{key}={on}"),
         }
     }
 }

@@ -80,6 +80,11 @@ pub struct Query(pub Invocation);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change(pub Invocation);
 
+/// Flags as they follow a command in a hint: each with a space before it.
+pub fn in_a_hint(flags: impl IntoIterator<Item = String>) -> String {
+    flags.into_iter().flat_map(|flag| [" ".to_owned(), quoted(&flag)]).collect()
+}
+
 /// One word as a POSIX shell needs it: as it is where nothing in it is
 /// special, else in single quotes.
 #[must_use]

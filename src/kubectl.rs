@@ -181,6 +181,12 @@ pub fn mark_first_to_go(target: &Target, pods: &[String]) -> Change {
     Change(call.word(cost).words(target.kubectl_flags_in_namespace()))
 }
 
+/// What the pods that a selector chooses use, as autoscalers read it.
+#[must_use]
+pub fn list_usage(target: &Target, selector: &Selector) -> Query {
+    raw(target, "apis/metrics.k8s.io/v1beta1", "pods", selector, &[])
+}
+
 /// The autoscalers of the namespace.
 #[must_use]
 pub fn list_autoscalers(target: &Target) -> Query {

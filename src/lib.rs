@@ -37,6 +37,10 @@ pub mod stuck;
 pub mod verdict;
 pub mod verify;
 
+pub mod explain;
+pub mod history;
+
+pub mod autoscale;
 pub mod scale;
 pub mod status;
 
@@ -62,7 +66,7 @@ use jiff::Timestamp;
 use crate::cli::{Arguments, Command, Output, Printing};
 use crate::error::{Exit, Failure};
 use crate::exec::Exec;
-use crate::request::{ScaleRequest, StatusRequest};
+use crate::request::{AutoscaleRequest, ScaleRequest, StatusRequest};
 use crate::signals::Signals;
 use crate::target::{Connection, Environment, Target};
 use crate::ui::{Ui, Verbosity};
@@ -99,6 +103,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
             .and_then(|()| run_scale(scale, &connection, arguments.printing.output, environment, &ui)),
         Command::Status(status) => target::as_typed(&words, &connection, environment)
             .and_then(|()| run_status(status, &connection, arguments.printing.output, environment, &ui)),
+        Command::Autoscale(autoscale) => target::as_typed(&words, &connection, environment)
+            .and_then(|()| run_autoscale(autoscale, &connection, arguments.printing.output, environment, &ui)),
         Command::Completion => {
             ui.result(complete::SHIM);
             ui.note(&complete::advice(environment));
@@ -161,6 +167,33 @@ fn run_status(
             Err(failure)
         }
     }
+}
+
+fn run_autoscale(
+    arguments: &cli::Autoscale,
+    connection: &Connection,
+    output: Output,
+    environment: &Environment,
+    ui: &Arc<Ui>,
+) -> Result<Exit, Failure> {
+    let request = AutoscaleRequest::check(arguments)?;
+    let signals = listen()?;
+    let (report, failure) = match prepare(connection, environment, &signals, ui) {
+        Ok((target, exec)) => autoscale::autoscale(&request, &Arc::new(exec), &target, &signals, ui),
+        Err(failure) => {
+            let mut report = report::AutoscaleReport::new(connection.namespace.as_deref().unwrap_or_default());
+            report.failed(&failure);
+            (report, Some(failure))
+        }
+    };
+    let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
+    match output {
+        // Wrong usage is told on standard error only.
+        Output::Json if exit != Exit::Usage => ui.result(&report.json()),
+        Output::Json => true,
+        Output::Text | Output::Wide => ui.result(&report.text()),
+    };
+    failure.map_or(Ok(exit), Err)
 }
 
 fn listen() -> Result<Signals, Failure> {

@@ -23,12 +23,14 @@ pub enum Origin {
     CameBack,
 }
 
-/// The refusal of a step whose proof is not clean.
+/// The refusal of a step whose proof is not clean. `consent` is the command that
+/// makes the listed changes, `without_chart` the one that was typed, to which
+/// another chart can be added.
 #[must_use]
-pub fn refusal(proof: &Proof, origin: Origin, place: &Place<'_>, command: &str) -> Failure {
+pub fn refusal(proof: &Proof, origin: Origin, place: &Place<'_>, consent: &str, without_chart: &str) -> Failure {
     let Place { release, namespace, .. } = place;
     let at = format!("release `{release}` in namespace `{namespace}`");
-    let consent = format!("to make these changes first, at unchanged counts: `{command} --allow-other-changes`");
+    let consent = format!("to make these changes first, at unchanged counts: `{consent}`");
     let others = proof.others();
     let failure = match origin {
         Origin::Unstable => Failure::new("unstable-render", format!("the chart of {at} renders differently each time"))
@@ -40,7 +42,7 @@ pub fn refusal(proof: &Proof, origin: Origin, place: &Place<'_>, command: &str) 
         Origin::AnotherChart => {
             Failure::new("chart-differs", format!("the chart is not the one that {at} was installed from"))
                 .because("it has the same version and other templates")
-                .hint(format!("name the right one: `{command} --chart ...`"))
+                .hint(format!("name the right one: `{without_chart} --chart ...`"))
         }
         Origin::TheChart if !proof.against_release.is_empty() => {
             Failure::new("side-effects", format!("an upgrade of {at} would change more than the count")).hint(consent)

@@ -7,7 +7,7 @@ use crate::avoidance::{AVOIDANCES, Avoidance};
 use crate::chart::ChartSource;
 use crate::decide::{self, Kept, Step};
 use crate::helm::{Setting, Upgrade};
-use crate::manifest::Objects;
+use crate::manifest::{ObjectId, Objects};
 use crate::observe::Observed;
 use crate::refusal::Refusal;
 use crate::release::Release;
@@ -21,10 +21,19 @@ pub struct Order {
     pub kept: Vec<Kept>,
     /// Known side effects that it keeps away.
     pub avoided: Vec<&'static Avoidance>,
-    /// The Deployments whose count it may set, and to what.
-    pub permitted: BTreeMap<String, u32>,
+    /// What it may change.
+    pub permitted: Permitted,
     /// The text that `helm history` will show.
     pub description: String,
+}
+
+/// What an upgrade may change; the proof refuses everything else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Permitted {
+    /// The Deployments whose `.spec.replicas` it may set, and to what.
+    pub counts: BTreeMap<String, u32>,
+    /// Objects that it may create, change or remove; without a namespace.
+    pub objects: Vec<ObjectId>,
 }
 
 impl Order {
@@ -33,16 +42,33 @@ impl Order {
     /// # Errors
     /// `drift` where another component's live count cannot be passed along.
     pub fn of(step: &Step, observed: &Observed, released: &Objects) -> Result<Self, Refusal> {
+        let description = format!("kubectl milvus scale: {step}");
+        Self::with(step, Vec::new(), Vec::new(), observed, released, description)
+    }
+
+    /// An upgrade that makes these settings besides those of the step, and may
+    /// change these objects besides counts.
+    ///
+    /// # Errors
+    /// `drift` where another component's live count cannot be passed along.
+    pub fn with(
+        step: &Step,
+        settings: Vec<Setting>,
+        objects: Vec<ObjectId>,
+        observed: &Observed,
+        released: &Objects,
+        description: String,
+    ) -> Result<Self, Refusal> {
         let kept = decide::kept(step, observed)?;
         let avoided: Vec<&'static Avoidance> = AVOIDANCES.iter().filter(|known| (known.needed)(released)).collect();
         let counts = step.changes.iter().map(|change| (change.component, change.to.0));
         let counts = counts.chain(kept.iter().map(|kept| (kept.component, kept.count)));
-        let set = counts
-            .map(|(component, count)| Setting::Count(component.replicas_key(), count))
+        let set = settings
+            .into_iter()
+            .chain(counts.map(|(component, count)| Setting::Count(component.replicas_key(), count)))
             .chain(avoided.iter().map(|known| Setting::Word(known.key, known.value)))
             .collect();
-        let description = format!("kubectl milvus scale: {step}");
-        let permitted = decide::permitted(step, &kept, observed);
+        let permitted = Permitted { counts: decide::permitted(step, &kept, observed), objects };
         Ok(Self { set, kept, avoided, permitted, description })
     }
 

@@ -2,10 +2,13 @@
 //! that were asked for may differ; against the cluster, nothing that someone
 //! changed may be overwritten. Reads only; the server's dry runs write nothing.
 
+mod place;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+pub use self::place::{origin, with_each};
 use crate::autoscaler::{self, Autoscaler};
 use crate::error::Failure;
 use crate::exec::{CallFailure, Exec};
@@ -13,6 +16,7 @@ use crate::helm::{self, Upgrade};
 use crate::kubectl;
 use crate::manifest::{self, Change, Difference, Object, ObjectId, Objects};
 use crate::observe::{Observed, cluster_failure, joined, release_failure};
+use crate::order::Permitted;
 use crate::overwrite::{self, Look};
 use crate::reading::{Denied, Reading};
 use crate::release::Apply;
@@ -27,6 +31,8 @@ pub struct Proof {
     pub against_release: Vec<Difference>,
     /// What the upgrade would overwrite in the cluster.
     pub against_cluster: Vec<Difference>,
+    /// The permitted changes of whole objects: created, removed, or a field.
+    pub objects: Vec<Difference>,
     /// A live count that is another than when the round looked at it.
     pub moved: Option<String>,
     /// Finished Jobs that only an installation renders: they go, and nothing
@@ -70,9 +76,8 @@ impl Proof {
     }
 }
 
-/// Proves an upgrade before it is made. `permitted` names the Deployments whose
-/// `.spec.replicas` may differ, and the counts they are set to; `also_needed`
-/// are rights that the step needs besides the upgrade's.
+/// Proves an upgrade before it is made. `permitted` is what may differ;
+/// `also_needed` are rights that the step needs besides the upgrade's.
 ///
 /// # Errors
 /// `unprovable` where the server cannot say what would happen; `unreachable`,
@@ -82,7 +87,7 @@ pub fn prove(
     target: &Target,
     observed: &Observed,
     upgrade: &Upgrade<'_>,
-    permitted: &BTreeMap<String, u32>,
+    permitted: &Permitted,
     also_needed: &[Right],
 ) -> Result<Proof, Failure> {
     let released = manifest::objects(&observed.manifest).map_err(|reason| unreadable(observed, target, &reason))?;
@@ -102,13 +107,17 @@ pub fn prove(
     let (rendered, live) = (rendered?, live?);
 
     set_at_all(&rendered, permitted, upgrade)?;
-    let mut finished: Vec<ObjectId> = Vec::new();
+    let (mut finished, mut objects) = (Vec::new(), Vec::new());
     let mut against_release = manifest::difference(&released, &rendered);
     against_release.retain(|difference| {
         let gone_job = difference.change == Change::Removed && difference.object.kind == "Job";
         let live = live.get(&here(target, &difference.object));
         if gone_job && live.is_none_or(is_finished) {
             finished.push(difference.object.clone());
+            return false;
+        }
+        if is_permitted_object(difference, permitted) {
+            objects.push(difference.clone());
             return false;
         }
         !is_permitted(difference, permitted)
@@ -120,14 +129,22 @@ pub fn prove(
     rights::check(exec, target, &deleted.into_iter().chain(patched).collect::<Vec<_>>())?;
     let finished_jobs = finished.into_iter().map(|job| job.name).collect();
     let mut against_cluster = overwritten(exec, target, observed.release.apply, &rendered, &live, permitted)?;
-    against_cluster.retain(|difference| !against_release.iter().any(|known| same_place(known, difference)));
+    against_cluster.retain(|difference| {
+        if is_permitted_object(difference, permitted) {
+            if !objects.iter().any(|known| same_place(known, difference)) {
+                objects.push(difference.clone());
+            }
+            return false;
+        }
+        !is_permitted(difference, permitted) && !against_release.iter().any(|known| same_place(known, difference))
+    });
     let moved = live.iter().find_map(|(id, object)| moved_since(observed, id, object));
     let generations = live
         .iter()
         .filter(|(id, _)| id.is_workload())
         .filter_map(|(id, object)| Some((id.clone(), object.pointer("/metadata/generation")?.as_i64()?)))
         .collect();
-    Ok(Proof { against_release, against_cluster, moved, finished_jobs, autoscalers, generations })
+    Ok(Proof { against_release, against_cluster, objects, moved, finished_jobs, autoscalers, generations })
 }
 
 /// The order was made from counts that the round saw; one that moved since then
@@ -140,8 +157,8 @@ fn moved_since(observed: &Observed, id: &ObjectId, live: &Value) -> Option<Strin
 
 /// A count that the chart does not read would change nothing, without a word:
 /// coordinators before chart 4.0.4 are of this kind.
-fn set_at_all(rendered: &Objects, permitted: &BTreeMap<String, u32>, upgrade: &Upgrade<'_>) -> Result<(), Failure> {
-    let ignored = permitted.iter().find(|(name, count)| {
+fn set_at_all(rendered: &Objects, permitted: &Permitted, upgrade: &Upgrade<'_>) -> Result<(), Failure> {
+    let ignored = permitted.counts.iter().find(|(name, count)| {
         let object = rendered.iter().find(|(id, _)| id.kind == "Deployment" && id.name == **name);
         object.is_none_or(|(_, object)| object.content.pointer("/spec/replicas") != Some(&Value::from(**count)))
     });
@@ -165,11 +182,16 @@ pub fn unstable(exec: &Exec, target: &Target, upgrade: &Upgrade<'_>) -> Result<V
     Ok(manifest::difference(&first, &render(exec, target, upgrade)?))
 }
 
-fn is_permitted(difference: &Difference, permitted: &BTreeMap<String, u32>) -> bool {
+fn is_permitted_object(difference: &Difference, permitted: &Permitted) -> bool {
+    permitted.objects.contains(&ObjectId { namespace: None, ..difference.object.clone() })
+}
+
+fn is_permitted(difference: &Difference, permitted: &Permitted) -> bool {
     let Change::Field { path, new, .. } = &difference.change else { return false };
     difference.object.kind == "Deployment"
         && path == ".spec.replicas"
         && permitted
+            .counts
             .get(&difference.object.name)
             .is_some_and(|count| *new == Some(manifest::Shown::Text(count.to_string())))
 }
@@ -279,7 +301,7 @@ fn overwritten(
     apply: Apply,
     rendered: &Objects,
     live: &BTreeMap<ObjectId, Value>,
-    permitted: &BTreeMap<String, u32>,
+    permitted: &Permitted,
 ) -> Result<Vec<Difference>, Failure> {
     let mut found = Vec::new();
     let mut doubtful = Vec::new();
@@ -296,7 +318,7 @@ fn overwritten(
             continue;
         }
         let mut wanted = object.content.clone();
-        if permitted.contains_key(&id.name)
+        if permitted.counts.contains_key(&id.name)
             && id.kind == "Deployment"
             && let Some(spec) = wanted.get_mut("spec").and_then(Value::as_object_mut)
         {

@@ -1,7 +1,7 @@
 //! The refusals of `decide`, each with its stable identifier, its sentence and
 //! its way out. `docs/refusals.md` has a section for each.
 
-use crate::autoscaler::Autoscaler;
+use crate::autoscaler::{self, Autoscaler, Conflict};
 use crate::component::{self, ComponentRef};
 use crate::error::Failure;
 use crate::observe::backticked;
@@ -78,7 +78,13 @@ pub enum Refusal {
         /// The component.
         component: ComponentRef,
         /// Which one, and between which counts.
-        autoscaler: Autoscaler,
+        autoscaler: Box<Autoscaler>,
+        /// Whether it is the release's, and so `autoscale`'s to change.
+        of_chart: bool,
+        /// What is in the way of the count.
+        conflict: Conflict,
+        /// The count.
+        to: u32,
     },
     /// A GitOps controller writes the object's state again and again.
     GitOpsManaged {
@@ -202,7 +208,10 @@ impl Refusal {
                         "its value `{}` is negative, so the release declares no count",
                         component.replicas_key()
                     ))
-                    .hint(format!("kubectl get horizontalpodautoscalers{}", hints.kubectl()))
+                    .hint(format!(
+                        "`{}` declares the live count, so that it can be scaled",
+                        hints.milvus(&format!("autoscale {release} {} --off", component.key))
+                    ))
             }
             Self::RelativeDrift { component, live, declared } => Failure::new(
                 "drift",
@@ -244,14 +253,56 @@ impl Refusal {
                     scale(component, "0")
                 ),
             }),
-            Self::Autoscaled { component, autoscaler } => {
-                Failure::new("autoscaled", format!("the count of `{}` of {at} belongs to an autoscaler", component.key))
-                    .because(autoscaler.to_string())
-                    .hint(format!(
-                        "change its bounds, or delete it first: `kubectl get hpa {}{}`",
-                        autoscaler.name,
-                        hints.kubectl()
-                    ))
+            Self::Autoscaled { component, autoscaler, of_chart, conflict, to } => {
+                let key = component.key;
+                let autoscale = |words: &str| hints.milvus(&format!("autoscale {release} {key} {words}"));
+                let (min, max) = (autoscaler.min.min(*to).max(1), autoscaler.max.max(*to));
+                match conflict {
+                    Conflict::Owned => {
+                        let failure = Failure::new(
+                            "autoscaled",
+                            format!("the count of `{key}` of {at} belongs to an autoscaler"),
+                        )
+                        .because(autoscaler.to_string());
+                        if *of_chart {
+                            failure.hint(format!(
+                                "`{}` changes its bounds, `{}` ends it",
+                                autoscale(&format!("--min {min} --max {max}")),
+                                autoscale("--off")
+                            ))
+                        } else {
+                            failure.hint(format!(
+                                "change its bounds, or delete it first: `kubectl get hpa {}{}`",
+                                autoscaler.name,
+                                hints.kubectl()
+                            ))
+                        }
+                    }
+                    Conflict::OutsideBounds => Failure::new(
+                        "outside-bounds",
+                        format!("`{key}={to}` of {at} is outside the bounds of its autoscaler"),
+                    )
+                    .because(format!("{autoscaler}, and would set it back at once"))
+                    .hint(if autoscaler.name == autoscaler::printed_name(&autoscaler.deployment) {
+                        format!(
+                            "change its bounds first: `{} | kubectl apply{} -f -`",
+                            autoscale(&format!("--min {min} --max {max} --grow-only")),
+                            hints.kubectl()
+                        )
+                    } else {
+                        format!("change its bounds first: `kubectl edit hpa {}{}`", autoscaler.name, hints.kubectl())
+                    }),
+                    Conflict::GrowsBack(back) => {
+                        Failure::new("autoscaled", format!("the autoscaler of `{key}` of {at} would take {to} back"))
+                            .because(format!("{autoscaler}, and by what the pods use now it would grow it to {back}"))
+                            .hint(format!(
+                                "wait until less is used, or raise what it aims at ({}): `kubectl describe hpa {}{}`",
+                                autoscaler.targets(),
+                                autoscaler.name,
+                                hints.kubectl()
+                            ))
+                    }
+                }
             }
             Self::GitOpsManaged { component, by } => {
                 let (who, what) = match by {

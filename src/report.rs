@@ -1,10 +1,12 @@
 //! What a run came to, as text or JSON. Pure: time comes in as a value.
 
+mod autoscale;
 pub(crate) mod text;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use self::autoscale::{AutoscaleOutcome, AutoscaleReport, AutoscalerReport, ChangeReport};
 use crate::avoidance::Avoidance;
 use crate::decide::{Goal, Step};
 use crate::error::Failure;
@@ -239,6 +241,61 @@ pub struct ErrorReport {
     pub hint: Option<String>,
 }
 
+impl ProofReport {
+    /// What the proof of an order found.
+    #[must_use]
+    pub fn of(order: &Order, proof: &Proof, observed: &Observed) -> Self {
+        let live = |name: &str| observed.deployments.iter().find(|live| live.name == name).map(|live| live.wanted);
+        Self {
+            clean: proof.is_clean(),
+            counts: order
+                .permitted
+                .counts
+                .iter()
+                .map(|(deployment, to)| CountReport { deployment: deployment.clone(), from: live(deployment), to: *to })
+                .collect(),
+            kept: order
+                .kept
+                .iter()
+                .map(|kept| KeptReport {
+                    component: kept.component.key,
+                    count: kept.count,
+                    declared: kept.declared,
+                    by: kept.by.as_ref().map(|by| by.manager.clone()),
+                    when: kept.by.as_ref().and_then(|by| by.when.clone()),
+                })
+                .collect(),
+            avoided: order.avoided.iter().map(|known| (*known).into()).collect(),
+            finished_jobs: proof.finished_jobs.clone(),
+            autoscalers_read: matches!(proof.autoscalers, Reading::Known(_)),
+            other_changes: proof.others().iter().map(ToString::to_string).collect(),
+            notes: order.notes(),
+        }
+    }
+
+    /// What a person should know of it, a line each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let jobs = &self.finished_jobs;
+        let jobs =
+            (!jobs.is_empty()).then(|| format!("finished Jobs are removed, nothing runs again: {}", jobs.join(", ")));
+        self.notes.iter().cloned().chain(jobs).collect()
+    }
+}
+
+impl ReleaseReport {
+    /// The release as it is seen; of several observations the first revision
+    /// stays the one before.
+    fn of(release: &Release, before: Option<&Self>) -> Self {
+        Self {
+            name: release.name.clone(),
+            chart: release.chart.to_string(),
+            revision_before: before.map_or(release.revision, |seen| seen.revision_before),
+            revision: release.revision,
+        }
+    }
+}
+
 impl From<&Failure> for ErrorReport {
     fn from(failure: &Failure) -> Self {
         let Failure { id, message, causes, hint, exit: _ } = failure.clone();
@@ -276,13 +333,7 @@ impl ScaleReport {
     /// Writes down the release; of several observations the first revision
     /// stays the one before.
     pub fn saw(&mut self, release: &Release) {
-        let before = self.release.as_ref().map_or(release.revision, |seen| seen.revision_before);
-        self.release = Some(ReleaseReport {
-            name: release.name.clone(),
-            chart: release.chart.to_string(),
-            revision_before: before,
-            revision: release.revision,
-        });
+        self.release = Some(ReleaseReport::of(release, self.release.as_ref()));
     }
 
     /// Writes down the goal.
@@ -328,41 +379,14 @@ impl ScaleReport {
 
     /// Writes down what the proof of a step found.
     pub fn proof(&mut self, order: &Order, proof: &Proof, observed: &Observed) {
-        let live = |name: &str| observed.deployments.iter().find(|live| live.name == name).map(|live| live.wanted);
-        self.proof = Some(ProofReport {
-            clean: proof.is_clean(),
-            counts: order
-                .permitted
-                .iter()
-                .map(|(deployment, to)| CountReport { deployment: deployment.clone(), from: live(deployment), to: *to })
-                .collect(),
-            kept: order
-                .kept
-                .iter()
-                .map(|kept| KeptReport {
-                    component: kept.component.key,
-                    count: kept.count,
-                    declared: kept.declared,
-                    by: kept.by.as_ref().map(|by| by.manager.clone()),
-                    when: kept.by.as_ref().and_then(|by| by.when.clone()),
-                })
-                .collect(),
-            avoided: order.avoided.iter().map(|known| (*known).into()).collect(),
-            finished_jobs: proof.finished_jobs.clone(),
-            autoscalers_read: matches!(proof.autoscalers, Reading::Known(_)),
-            other_changes: proof.others().iter().map(ToString::to_string).collect(),
-            notes: order.notes(),
-        });
+        self.proof = Some(ProofReport::of(order, proof, observed));
     }
 
     /// What a person should know of the proof and the upgrade, a line each.
     #[must_use]
     pub fn proof_notes(&self) -> Vec<String> {
-        let Some(proof) = &self.proof else { return Vec::new() };
-        let jobs = &proof.finished_jobs;
-        let jobs =
-            (!jobs.is_empty()).then(|| format!("finished Jobs are removed, nothing runs again: {}", jobs.join(", ")));
-        proof.notes.iter().cloned().chain(jobs).chain(self.cautions.iter().cloned()).collect()
+        let proof = self.proof.iter().flat_map(ProofReport::notes);
+        proof.chain(self.cautions.iter().cloned()).collect()
     }
 
     /// Writes down what the last upgrade made.

@@ -1,7 +1,10 @@
 //! What was asked for, checked. Argument types end here.
 
+mod autoscale;
+
 use std::time::Duration;
 
+pub use self::autoscale::AutoscaleRequest;
 use crate::chart::ChartWish;
 use crate::cli::{self, GateSources, Output};
 use crate::component;
@@ -9,6 +12,7 @@ use crate::decide::{Asked, Count, Pace};
 use crate::error::Failure;
 use crate::gate::Sources;
 use crate::handover::Grace;
+use crate::invocation::in_a_hint;
 use crate::observe::ReleaseWish;
 use crate::status::Format;
 use crate::status::text::Width;
@@ -95,18 +99,6 @@ impl ScaleRequest {
             return Err(Failure::usage("nothing to scale was named")
                 .hint("write a target as COMPONENT=COUNT, for instance queryNode=3"));
         }
-        for (flag, value) in [("--chart", chart), ("--repo", repo)] {
-            if let Some(value) = value
-                && (value.is_empty() || value.starts_with('-'))
-            {
-                return Err(Failure::usage(format!("`{value}` is not a value for `{flag}`")));
-            }
-            if value.as_deref().is_some_and(has_credentials) {
-                // Not quoted: they would be in reports, logs and the list of processes.
-                return Err(Failure::usage(format!("the address in `{flag}` has credentials in it"))
-                    .hint("give them to helm: `helm repo add NAME URL --username ... --password-stdin`, or `helm registry login`; then `--chart NAME/milvus`"));
-            }
-        }
         let extent = match (dry_run, no_wait) {
             (true, _) => Extent::Planned,
             (false, true) => Extent::Applied,
@@ -115,7 +107,7 @@ impl ScaleRequest {
         Ok(Self {
             release,
             asked,
-            chart: ChartWish { chart: chart.clone(), repository: repo.clone() },
+            chart: chart_wish(chart.as_deref(), repo.as_deref())?,
             extent,
             pace: *step,
             grace: grace.unwrap_or(Grace::Usual),
@@ -138,10 +130,7 @@ impl ScaleRequest {
     /// is the timeout, which may be the reason why there is a hint.
     #[must_use]
     pub fn flags(&self, zero: bool) -> String {
-        let ChartWish { chart, repository } = &self.chart;
-        let chart = chart.as_ref().map(|chart| format!("--chart={chart}"));
-        let repository = repository.as_ref().map(|url| format!("--repo={url}"));
-        in_a_hint(chart.into_iter().chain(repository)) + &self.flags_but_the_chart(zero)
+        self.chart.flags() + &self.flags_but_the_chart(zero)
     }
 
     /// The same for a hint that asks for another chart.
@@ -168,10 +157,6 @@ impl ScaleRequest {
         flags.extend(zero.then(|| "--allow-zero".to_owned()));
         in_a_hint(flags)
     }
-}
-
-fn in_a_hint(flags: impl IntoIterator<Item = String>) -> String {
-    flags.into_iter().flat_map(|flag| [" ".to_owned(), crate::invocation::quoted(&flag)]).collect()
 }
 
 /// A checked `status`.
@@ -215,6 +200,22 @@ impl StatusRequest {
         };
         Ok(Self { which, watch: *watch, format })
     }
+}
+
+/// Where the chart is: neither can become a flag, nor carry credentials.
+fn chart_wish(chart: Option<&str>, repository: Option<&str>) -> Result<ChartWish, Failure> {
+    for (flag, value) in [("--chart", chart), ("--repo", repository)] {
+        let Some(value) = value else { continue };
+        if value.is_empty() || value.starts_with('-') {
+            return Err(Failure::usage(format!("`{value}` is not a value for `{flag}`")));
+        }
+        if has_credentials(value) {
+            // Not quoted: they would be in reports, logs and the list of processes.
+            return Err(Failure::usage(format!("the address in `{flag}` has credentials in it"))
+                .hint("give them to helm: `helm repo add NAME URL --username ... --password-stdin`, or `helm registry login`; then `--chart NAME/milvus`"));
+        }
+    }
+    Ok(ChartWish { chart: chart.map(str::to_owned), repository: repository.map(str::to_owned) })
 }
 
 /// Whether an address names a user: `https://user:password@host`.
@@ -269,7 +270,7 @@ mod tests {
     fn check(words: &str) -> Result<ScaleRequest, String> {
         let arguments = ["kubectl-milvus", "scale"].into_iter().chain(words.split_whitespace());
         let parsed = cli::Arguments::try_parse_from(arguments).map_err(|e| e.to_string())?;
-        let cli::Command::Scale(scale) = parsed.command else { panic!("another command") };
+        let cli::Command::Scale(scale) = parsed.command else { panic!("{words}") };
         ScaleRequest::check(&scale).map_err(|failure| {
             assert_eq!(failure.exit.code(), 2, "{failure:?}");
             failure.message

@@ -9,8 +9,9 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kubectl_milvus::report::ScaleReport;
+use kubectl_milvus::report::{AutoscaleReport, ScaleReport};
 use kubectl_milvus::status::report::StatusReport;
+use schemars::{Schema, schema_for};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -55,18 +56,20 @@ fn every_refusal_is_shown() {
 
 /// `UPDATE_SCHEMA=1 cargo test --test documents` writes it anew.
 #[test]
-fn the_schema_is_that_of_the_report() {
-    for (name, schema) in
-        [("scale", schemars::schema_for!(ScaleReport)), ("status", schemars::schema_for!(StatusReport))]
-    {
-        let file = Path::new(ROOT).join(format!("docs/schema/{name}.json"));
-        let derived = serde_json::to_string_pretty(&schema).unwrap() + "\n";
-        if env::var_os("UPDATE_SCHEMA").is_some() {
-            fs::write(&file, &derived).unwrap();
-        }
-        let committed = fs::read_to_string(&file).unwrap();
-        assert!(committed == derived, "docs/schema/{name}.json is old: UPDATE_SCHEMA=1 cargo test --test documents");
+fn the_schemas_are_those_of_the_reports() {
+    is_committed("scale.json", &schema_for!(ScaleReport));
+    is_committed("autoscale.json", &schema_for!(AutoscaleReport));
+    is_committed("status.json", &schema_for!(StatusReport));
+}
+
+fn is_committed(name: &str, schema: &Schema) {
+    let file = Path::new(ROOT).join("docs/schema").join(name);
+    let derived = serde_json::to_string_pretty(schema).unwrap() + "\n";
+    if env::var_os("UPDATE_SCHEMA").is_some() {
+        fs::write(&file, &derived).unwrap();
     }
+    let committed = fs::read_to_string(&file).unwrap();
+    assert!(committed == derived, "docs/schema/{name} is old: UPDATE_SCHEMA=1 cargo test --test documents");
 }
 
 /// The identifiers with which the program's sources refuse, tests left out.

@@ -15,7 +15,7 @@ use crate::error::{Failure, plain};
 /// What a help screen shows beyond the flags; one for each subcommand.
 struct Screen {
     subcommand: &'static str,
-    /// What follows the name of the program.
+    /// What follows the name of the program; a line for each way.
     usage: &'static str,
     /// What it is for, and the words after the program's name.
     examples: &'static [(&'static str, &'static str)],
@@ -23,7 +23,7 @@ struct Screen {
     end: &'static str,
 }
 
-const SCREENS: [Screen; 4] = [
+const SCREENS: [Screen; 5] = [
     Screen {
         subcommand: "scale",
         usage: "scale [RELEASE] COMPONENT=COUNT... [OPTIONS]",
@@ -34,6 +34,26 @@ const SCREENS: [Screen; 4] = [
             ("What would be done, with the proof and the exact command", "scale querynode=3 --dry-run"),
         ],
         end: EXIT_CODES,
+    },
+    Screen {
+        subcommand: "autoscale",
+        usage: "autoscale [RELEASE] COMPONENT --min N --max N [OPTIONS]\nautoscale [RELEASE] COMPONENT --off [OPTIONS]",
+        examples: &[
+            (
+                "Let the chart's autoscaler choose between 2 and 8 query nodes",
+                "autoscale querynode --min 2 --max 8 --cpu 60",
+            ),
+            (
+                "What that would do, with the proof and the exact command",
+                "autoscale querynode --min 2 --max 8 --dry-run",
+            ),
+            ("Take it away; the count stays as it is", "autoscale querynode --off"),
+            (
+                "One that only adds: `scale` removes, with care",
+                "autoscale qn --min 2 --max 8 --grow-only | kubectl apply -f -",
+            ),
+        ],
+        end: AUTOSCALE_EXIT_CODES,
     },
     Screen {
         subcommand: "status",
@@ -71,6 +91,12 @@ const EXIT_CODES: &str = "  0         done and verified (with --no-wait: applied
   3         something was changed, and the goal is not verified
   130, 143  interrupted by Ctrl-C; by SIGTERM or a closed terminal";
 
+const AUTOSCALE_EXIT_CODES: &str = "  0         done and verified, printed, or nothing to change
+  1         refused or failed, and nothing was changed
+  2         wrong usage
+  3         something was changed, and it is not verified
+  130, 143  interrupted by Ctrl-C; by SIGTERM or a closed terminal";
+
 const STATUS_EXIT_CODES: &str = "  0         all is as declared
   1         it cannot be read, or not all of it
   2         wrong usage
@@ -103,7 +129,9 @@ pub fn command(name: &str) -> clap::Command {
             };
             let subcommand = subcommand
                 .help_template(TEMPLATE)
-                .override_usage(format!("{name} {}", screen.usage))
+                .override_usage(
+                    screen.usage.split('\n').map(|way| format!("{name} {way}")).collect::<Vec<_>>().join("\n  "),
+                )
                 .before_help(examples(name, screen.examples));
             match screen.end {
                 "" => subcommand,

@@ -227,6 +227,7 @@ mod tests {
         insta::assert_snapshot!(all(&lines, &Nobody), @"
         > 
         scale (Change replica counts and wait until the pods are there)
+        autoscale (Let an autoscaler choose a component's count between two bounds)
         status (Show what is running, whether it is as declared, and what can be scaled)
         completion (Print the file that lets kubectl complete `kubectl milvus`)
         version (Print the version)

@@ -4,17 +4,14 @@
 use std::time::{Duration, Instant};
 
 use super::Run;
-use crate::component::ComponentRef;
-use crate::decide::{self, Count};
+use crate::decide::Count;
 use crate::error::{Exit, Failure, plain};
-use crate::helm;
+use crate::explain;
 use crate::observe::{OPERATORS_COUNTS, Observed};
-use crate::reading::{Denied, Reading};
-use crate::refusal::{LAST_DEPLOYED, Place, Refusal};
+use crate::refusal::{Place, Refusal};
 use crate::report::{ComponentReport, Outcome};
 use crate::signals::Interrupt;
 use crate::stuck::Stuck;
-use crate::target::Target;
 use crate::verdict::{Expected, Progress, is_expected};
 use crate::workload::Deployment;
 
@@ -23,13 +20,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 impl Run<'_> {
     pub(super) fn refused(&self, refusal: &Refusal, observed: &Observed) -> Failure {
-        let failure = refusal.failure(&self.at(observed));
-        match refusal {
-            Refusal::NotRunning { component } => self.not_running(component, observed, failure),
-            Refusal::ReleasePending { revision, .. } => self.pending(*revision, observed, failure),
-            Refusal::ReleaseFailed { .. } => self.failed(observed, failure),
-            _ => failure,
-        }
+        explain::refused(self.exec, self.target, refusal, &self.at(observed), observed)
     }
 
     /// Where the release is, for a sentence.
@@ -58,70 +49,6 @@ impl Run<'_> {
                 Failure { hint: Some(hint.replace(OPERATORS_COUNTS, &counts)), ..failure }
             }
             hint => Failure { hint, ..failure },
-        }
-    }
-
-    /// Names the revision that a failed one can be rolled back to: without a
-    /// number Helm takes the one before the newest, which may have failed too.
-    fn failed(&self, observed: &Observed, failure: Failure) -> Failure {
-        let name = &observed.release.name;
-        let history = self.exec.read(&helm::whole_history(self.target, name), helm::read_whole_history);
-        let deployed = history.ok().and_then(|all| all.into_iter().rev().find(|one| one.status == "deployed"));
-        match (deployed, failure.hint) {
-            (Some(deployed), Some(hint)) => {
-                Failure { hint: Some(hint.replace(LAST_DEPLOYED, &deployed.revision.to_string())), ..failure }
-            }
-            (_, hint) => Failure { hint, ..failure },
-        }
-    }
-
-    /// Since when an operation is pending, and the way out if it was killed.
-    fn pending(&self, revision: u64, observed: &Observed, failure: Failure) -> Failure {
-        let name = &observed.release.name;
-        let Ok(history) = self.exec.read(&helm::whole_history(self.target, name), helm::read_whole_history) else {
-            return failure;
-        };
-        let failure = match history.iter().find(|known| known.revision == revision) {
-            Some(known) => failure.because(format!("since {}: {}", plain(&known.updated), plain(&known.description))),
-            None => failure,
-        };
-        match history.iter().rev().find(|known| matches!(known.status.as_str(), "deployed" | "superseded")) {
-            Some(well) => failure.hint(format!(
-                "wait; if you are sure that it was killed: `helm rollback {name} {}{}` (which sets all counts back at once)",
-                well.revision,
-                self.target.hints().helm()
-            )),
-            None => failure,
-        }
-    }
-
-    /// A component without a Deployment is switched off, or the chart does not
-    /// know it: the release's values tell.
-    fn not_running(&self, component: ComponentRef, observed: &Observed, failure: Failure) -> Failure {
-        let release = &observed.release;
-        let query = helm::values(self.target, &release.name, release.revision);
-        let needs = Denied { verb: "get", resource: "secrets" };
-        let runs = decide::running(observed).iter().map(|c| c.key.to_owned()).collect::<Vec<_>>();
-        let failure = failure.because(format!("it runs {}", crate::observe::backticked(&runs)));
-        let switch = component.switch();
-        let top = switch.split('.').next().unwrap_or(component.key);
-        match Reading::of(self.exec.read(&query, helm::read_value_keys), needs) {
-            Reading::Known(keys) if keys.iter().any(|key| key == top) => failure
-                .because(format!("it is switched off (`{switch}`); to switch it on is more than a change of a count"))
-                .hint(format!("helm get values {} --all{}", release.name, self.target.hints().helm())),
-            Reading::Known(_) => Failure {
-                id: Some("unknown-component"),
-                message: format!(
-                    "chart {} of {} has no `{}`",
-                    release.chart,
-                    failure_place(&release.name, self.target),
-                    component.key
-                ),
-                ..failure
-            },
-            Reading::Absent | Reading::Forbidden(_) | Reading::Unclear(_) => {
-                failure.because("whether it is switched off or unknown to the chart could not be read")
-            }
         }
     }
 
@@ -280,7 +207,7 @@ impl Run<'_> {
 
     pub(super) fn place(&self) -> String {
         let name = self.report.release.as_ref().map_or("", |release| release.name.as_str());
-        failure_place(name, self.target)
+        explain::place(name, self.target)
     }
 
     /// The way on and the way back, in absolute counts: to run them again is
@@ -294,6 +221,11 @@ impl Run<'_> {
 
     fn ways_on_and_back(&self) -> String {
         format!("go on with `{}`, or back with `{}`", self.command(|c| c.to), self.command(|c| c.from))
+    }
+
+    /// The command that also makes what a proof lists.
+    pub(super) fn consent(&self) -> String {
+        format!("{} --allow-other-changes", self.command(|c| c.to))
     }
 
     /// The command that asks for the same with another chart.
@@ -313,14 +245,6 @@ impl Run<'_> {
         // Whoever was told that 0 is meant may be brought back to it.
         let said = flags(components.iter().any(|c| count(c) == 0));
         self.target.hints().milvus(&format!("scale {name} {}{said}", targets.join(" ")))
-    }
-}
-
-fn failure_place(name: &str, target: &Target) -> String {
-    if name.is_empty() {
-        format!("namespace `{}`", target.namespace)
-    } else {
-        format!("release `{name}` in namespace `{}`", target.namespace)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::Run;
 use crate::autoscaler;
-use crate::chart::{self, ChartSource};
+use crate::chart::ChartSource;
 use crate::component::ComponentRef;
-use crate::decide::{self, Step};
+use crate::decide::{self, CountChange, Step};
 use crate::error::Failure;
 use crate::kubectl;
 use crate::manifest::Difference;
@@ -33,40 +33,9 @@ impl Run<'_> {
             Some(source) => vec![source.clone()],
             None => self.places.clone(),
         };
-        let mut found: Option<(ChartSource, Proof)> = None;
-        let mut others: Vec<(ChartSource, Proof)> = Vec::new();
-        let mut failed: Option<Failure> = None;
-        for source in places {
-            let upgrade = order.upgrade(release, &source, history);
-            match prove::prove(self.exec, self.target, observed, &upgrade, &order.permitted, also_needed) {
-                Ok(proof) if proof.against_release.is_empty() => {
-                    found = Some((source, proof));
-                    break;
-                }
-                Ok(proof) => others.push((source, proof)),
-                // These would come back at every place.
-                Err(failure)
-                    if self.signals.first().is_some()
-                        || matches!(failure.id, Some("forbidden" | "unreachable" | "release-pending")) =>
-                {
-                    return Err(self.or_interrupted(failure));
-                }
-                // One place that is out of reach does not speak for the others.
-                Err(failure) => failed = failed.or(Some(failure)),
-            }
-        }
+        let (source, proof) = prove::with_each(self.exec, self.target, observed, order, places, history, also_needed)
+            .map_err(|failure| self.or_interrupted(failure))?;
         self.ui.end();
-        if found.is_none() && others.len() > 1 {
-            let installed = others.iter().position(|(source, _)| {
-                let upgrade = order.upgrade(release, source, history);
-                chart::is_the_installed(self.exec, self.target, release, &upgrade) == Some(true)
-            });
-            found = installed.map(|at| others.swap_remove(at));
-        }
-        let Some((source, proof)) = found.or_else(|| others.into_iter().next()) else {
-            let nowhere = || Failure::new("chart-not-found", format!("no place has the chart `{}`", release.chart));
-            return Err(failed.unwrap_or_else(nowhere));
-        };
         if self.source.is_none() && self.request.extent != Extent::Planned {
             self.ui.note(&format!(
                 "release `{}` in namespace `{}`: revision {}, chart {} ({source})",
@@ -79,7 +48,8 @@ impl Run<'_> {
         Ok((source, proof))
     }
 
-    /// Refuses a step on a component whose count an autoscaler moves.
+    /// Refuses a step on a component whose count an autoscaler moves, unless it
+    /// only grows and the count is one that it leaves alone.
     pub(super) fn autoscaled(&self, proof: &Proof, step: &Step, observed: &Observed) -> Result<(), Failure> {
         let autoscalers = match &proof.autoscalers {
             Reading::Known(autoscalers) => autoscalers,
@@ -100,7 +70,8 @@ impl Run<'_> {
                 return Ok(());
             }
         };
-        decide::autoscaled(step, observed, autoscalers).map_err(|refusal| self.refused(&refusal, observed))
+        decide::autoscaled(&self.wanted(step), observed, autoscalers)
+            .map_err(|refusal| self.refused(&refusal, observed))
     }
 
     /// Says whose count is as wanted only for the moment.
@@ -113,6 +84,18 @@ impl Run<'_> {
                 self.note_once(format!("the count of `{}` is as wanted, and {autoscaler}", declared.component.key));
             }
         }
+    }
+
+    /// The counts of the step, and those that the goal comes to in the end: what
+    /// a later step could not do is refused before the first.
+    fn wanted(&self, step: &Step) -> Vec<CountChange> {
+        let now = |component| step.changes.iter().find(|change| change.component == component);
+        let aims = self.goal.iter().flat_map(|goal| &goal.0).filter(|aim| aim.from != aim.to).map(|aim| CountChange {
+            component: aim.component,
+            from: now(aim.component).map_or(aim.from, |change| change.from),
+            to: aim.to,
+        });
+        step.changes.iter().copied().chain(aims).collect()
     }
 
     /// Why the proof does not hold, with the list of what else would change.
@@ -129,20 +112,9 @@ impl Run<'_> {
             Origin::TheChart
         } else {
             let upgrade = order.upgrade(&observed.release, source, None);
-            let stable = prove::unstable(self.exec, self.target, &upgrade)?.is_empty();
-            let installed = || chart::is_the_installed(self.exec, self.target, &observed.release, &upgrade);
-            match stable.then(installed) {
-                None => Origin::Unstable,
-                Some(Some(false)) => Origin::AnotherChart,
-                Some(None) if self.request.chart.is_said() => Origin::AnotherChart,
-                Some(Some(true) | None) => Origin::TheChart,
-            }
+            prove::origin(self.exec, self.target, &observed.release, &upgrade, self.request.chart.is_said())?
         };
-        let command = match origin {
-            Origin::AnotherChart => self.command_but_the_chart(),
-            Origin::Unstable | Origin::TheChart | Origin::CameBack => self.command(|c| c.to),
-        };
-        Ok(objection::refusal(proof, origin, &self.at(observed), &command))
+        Ok(objection::refusal(proof, origin, &self.at(observed), &self.consent(), &self.command_but_the_chart()))
     }
 
     /// Whether a difference is one that was already made with consent.

@@ -41,7 +41,8 @@ impl Run<'_> {
         let upgrade = order.upgrade(&observed.release, source, history);
         // What is new in each render would come back in the next one.
         if !proof.against_release.is_empty() && !prove::unstable(self.exec, self.target, &upgrade)?.is_empty() {
-            return Err(objection::refusal(proof, Origin::Unstable, &self.at(observed), &self.command(|c| c.to)));
+            let (consent, again) = (self.consent(), self.command_but_the_chart());
+            return Err(objection::refusal(proof, Origin::Unstable, &self.at(observed), &consent, &again));
         }
         let own = prove::prove(self.exec, self.target, observed, &upgrade, &order.permitted, &[])?;
         if let Some(what) = own.moved {

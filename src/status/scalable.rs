@@ -87,12 +87,14 @@ impl<'a> Scalable<'a> {
         let proof = Proof {
             against_release: Vec::new(),
             against_cluster: self.overwritten.clone(),
+            objects: Vec::new(),
             moved: None,
             finished_jobs: Vec::new(),
             autoscalers: Reading::Absent,
             generations: std::collections::BTreeMap::new(),
         };
-        Err(objection::refusal(&proof, Origin::TheChart, &self.place, &command))
+        let consent = format!("{command} --allow-other-changes");
+        Err(objection::refusal(&proof, Origin::TheChart, &self.place, &consent, &command))
     }
 
     fn decided(&self, asked: &Asked) -> Result<bool, Refusal> {
@@ -100,7 +102,7 @@ impl<'a> Scalable<'a> {
         match decide::next(&goal, &self.observed, Pace::Pods(1))? {
             Decision::Step { step, .. } => {
                 decide::kept(&step, &self.observed)?;
-                decide::autoscaled(&step, &self.observed, self.autoscalers)?;
+                decide::autoscaled(&step.changes, &self.observed, self.autoscalers)?;
                 Ok(true)
             }
             Decision::Follow(_) => Ok(false),

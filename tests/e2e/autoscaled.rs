@@ -17,7 +17,7 @@ fn a_count_that_belongs_to_an_autoscaler_is_not_changed() {
     error: the count of `queryNode` of release `rel` in namespace `NAMESPACE` belongs to an autoscaler (autoscaled)
     caused by: HorizontalPodAutoscaler `rel-milvus-querynode-hpa` keeps it between 1 and 5
 
-    hint: change its bounds, or delete it first: `kubectl get hpa rel-milvus-querynode-hpa -n NAMESPACE`
+    hint: `kubectl milvus autoscale rel queryNode --min 1 --max 5 -n NAMESPACE` changes its bounds, `kubectl milvus autoscale rel queryNode --off -n NAMESPACE` ends it
     ");
     insta::assert_snapshot!(refuse("datanode=2"), @"
     release `rel` in namespace `NAMESPACE`: revision 1, chart milvus-4.2.58 (milvus/milvus)
@@ -37,7 +37,7 @@ fn a_count_that_belongs_to_an_autoscaler_is_not_changed() {
     error: the count of `proxy` of release `rel` in namespace `NAMESPACE` is left to an autoscaler (autoscaled)
     caused by: its value `proxy.replicas` is negative, so the release declares no count
 
-    hint: kubectl get horizontalpodautoscalers -n NAMESPACE
+    hint: `kubectl milvus autoscale rel proxy --off -n NAMESPACE` declares the live count, so that it can be scaled
     ");
     // Of several targets none is carried out.
     assert!(refuse("mixcoord=1 datanode=2").contains("(autoscaled)"));

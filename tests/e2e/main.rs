@@ -27,6 +27,7 @@ mod counts_of_others;
 mod lists;
 mod side_effects;
 
+mod autoscale;
 mod autoscaled;
 mod kept_revisions;
 mod managed;
