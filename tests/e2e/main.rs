@@ -59,6 +59,7 @@ mod installed;
 
 mod completion;
 mod misbehaving_tools;
+mod outcomes;
 mod output;
 mod terminal;
 

@@ -82,6 +82,7 @@ impl Run {
     }
 
     pub fn start(self) -> Running {
+        let json = self.words.windows(2).any(|pair| pair[0] == "-o" && pair[1] == "json");
         let mut command = Command::new(&self.program);
         command.args(self.words()).env_clear().envs(&self.environment).current_dir(&self.directory);
         let child =
@@ -89,7 +90,7 @@ impl Run {
         let mut child = child.unwrap();
         let stdout = Reader::of(child.stdout.take().unwrap());
         let stderr = Reader::of(child.stderr.take().unwrap());
-        Running { child, stdout, stderr }
+        Running { child, stdout, stderr, json }
     }
 
     pub fn end(self) -> Said {
@@ -102,6 +103,8 @@ pub struct Running {
     child: Child,
     stdout: Reader,
     stderr: Reader,
+    /// Whether each document of its output must be as its schema says.
+    json: bool,
 }
 
 impl Running {
@@ -151,7 +154,11 @@ impl Running {
             }
             thread::sleep(Duration::from_millis(5));
         };
-        Said { code: status.code(), stdout: self.stdout.whole(), stderr: self.stderr.whole() }
+        let said = Said { code: status.code(), stdout: self.stdout.whole(), stderr: self.stderr.whole() };
+        if self.json {
+            said.documents();
+        }
+        said
     }
 }
 
@@ -220,10 +227,18 @@ impl Said {
 
     /// The document of `-o json`, which must be as its schema says.
     pub fn json(&self) -> serde_json::Value {
-        let document = serde_json::from_str(&self.stdout);
-        let document = document.unwrap_or_else(|failed| panic!("{failed}: {}", self.stdout));
-        schema::check(&document);
-        document
+        let mut documents = self.documents();
+        assert_eq!(documents.len(), 1, "{}", self.stdout);
+        documents.remove(0)
+    }
+
+    /// Every document of standard output, held against its schema.
+    fn documents(&self) -> Vec<serde_json::Value> {
+        let read: Result<Vec<serde_json::Value>, _> =
+            serde_json::Deserializer::from_str(&self.stdout).into_iter().collect();
+        let documents = read.unwrap_or_else(|failed| panic!("{failed}: {}", self.stdout));
+        documents.iter().for_each(schema::check);
+        documents
     }
 }
 
