@@ -58,6 +58,7 @@ mod called_by_helm;
 mod installed;
 
 mod completion;
+mod guides;
 mod misbehaving_tools;
 mod outcomes;
 mod output;

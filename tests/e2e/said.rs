@@ -263,6 +263,22 @@ impl fmt::Display for Said {
     }
 }
 
+/// Patterns of what differs from run to run, and what is compared instead.
+pub const CHANGING: [(&str, &str); 8] = [
+    (r"-[0-9a-f]{4,10}-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "-POD"),
+    // Columns are as wide as the names in them.
+    (r"(?m)(-POD|^NAME) +(\d+/|READY)", "$1   $2"),
+    (r"(?m)   +(\d+[dhms])+$", "   TIME"),
+    (r"\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)", "TIME"),
+    (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+    // Where pods have no addresses, what is in the way differs by machine.
+    (r"could not tell \(.*\)", "could not tell (REASON)"),
+    // The two Helms write it in different ways.
+    ("[Kk]ubernetes cluster unreachable", "Kubernetes cluster unreachable"),
+    // What is seen when a signal comes depends on the moment.
+    (r"(?m)^caused by: (\w+): \d+ of (\d+) ready.*$", "caused by: $1: SOME of $2 ready"),
+];
+
 /// What differs between two runs, replaced in snapshots.
 pub fn filters(namespace: &str, home: &Path) -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
@@ -273,20 +289,7 @@ pub fn filters(namespace: &str, home: &Path) -> insta::Settings {
     }
     settings.add_filter(&literally(&home.display().to_string()), "HOME");
     settings.add_filter(&literally(namespace), "NAMESPACE");
-    for (pattern, instead) in [
-        (r"-[0-9a-f]{4,10}-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "-POD"),
-        // Columns are as wide as the names in them.
-        (r"(?m)(-POD|^NAME) +(\d+/|READY)", "$1   $2"),
-        (r"(?m)   +(\d+[dhms])+$", "   TIME"),
-        (r"\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)", "TIME"),
-        (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
-        // Where pods have no addresses, what is in the way differs by machine.
-        (r"could not tell \(.*\)", "could not tell (REASON)"),
-        // The two Helms write it in different ways.
-        ("[Kk]ubernetes cluster unreachable", "Kubernetes cluster unreachable"),
-        // What is seen when a signal comes depends on the moment.
-        (r"(?m)^caused by: (\w+): \d+ of (\d+) ready.*$", "caused by: $1: SOME of $2 ready"),
-    ] {
+    for (pattern, instead) in CHANGING {
         settings.add_filter(pattern, instead);
     }
     settings
