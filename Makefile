@@ -4,7 +4,7 @@
 # busy with each of them, and mixed output helps nobody.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check build debug sandbox dist release tagged publish plugin format clippy docs packaging gofmt
+.PHONY: help demo recording test bench check build debug sandbox dist release tagged publish plugin format clippy docs packaging gofmt
 
 phase = @echo; echo "== $(1)"
 
@@ -15,6 +15,7 @@ help:
 	@echo "make test      everything that must hold: check, then all tests on a real control plane"
 	@echo "make check     formatting, lints, documentation, packaging; no cluster"
 	@echo "make bench     compare with bare helm and kubectl"
+	@echo "make recording   draw docs/demo.svg, the picture of the README, from a run of the demo"
 	@echo "make build     target/release/kubectl-milvus"
 	@echo "make plugin    target/plugin/milvus, a folder for helm plugin install"
 	@echo "make dist      dist/: archives for every system that this Rust can build for, and krew's manifest"
@@ -23,6 +24,10 @@ help:
 
 demo: debug sandbox
 	@sandbox/demo
+
+recording: debug sandbox
+	$(call phase,recording: docs/demo.svg)
+	@sandbox/sandbox run -- cargo test --locked --test e2e -- --ignored recording::
 
 test: check sandbox
 	$(call phase,test: build)

@@ -62,6 +62,7 @@ mod guides;
 mod misbehaving_tools;
 mod outcomes;
 mod output;
+mod recording;
 mod terminal;
 
 mod status;
