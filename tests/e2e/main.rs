@@ -41,6 +41,7 @@ mod connection_flags;
 mod forbidden;
 mod refusals;
 mod rights;
+mod role;
 mod secrets;
 mod silent;
 mod unprovable;
