@@ -41,7 +41,7 @@ fn krew_installs_it_and_kubectl_scales() {
     kubectl-milvus
     ");
     let usage = kubectl("milvus scale --help");
-    assert!(usage.exits(0).stdout.contains("Usage: kubectl milvus scale "), "{usage}");
+    assert!(usage.exits(0).stdout.contains("\n  kubectl milvus scale [RELEASE] "), "{usage}");
     kubectl("milvus scale rel querynode=2").exits(0);
     assert_eq!(sandbox.pods("component=querynode").len(), 2);
     // kubectl becomes the plugin, so that its exit codes are those of the plugin.
@@ -83,7 +83,7 @@ fn helm_installs_a_folder_and_scales(helm: Helm) {
     let listed = sandbox.helm(&["plugin", "list"]);
     assert!(listed.contains("milvus") && listed.contains(archives::VERSION), "{listed}");
     let usage = helm_milvus(&sandbox, "milvus scale --help");
-    assert!(usage.exits(0).stdout.contains("Usage: helm milvus scale "), "{usage}");
+    assert!(usage.exits(0).stdout.contains("\n  helm milvus scale [RELEASE] "), "{usage}");
     insta::allow_duplicates! { insta::assert_snapshot!(helm_milvus(&sandbox, "milvus scale rel querynode=3"), @"
     exit 0
     ----- stdout
