@@ -173,6 +173,8 @@ fn pods_alone_or_nothing_is_asked_where_that_is_wanted() {
         let said = sandbox.scale(&format!("rel {words} -o json"));
         said.exits(0);
         assert_eq!(said.json()["gate"], gate);
+        let unknown = "how many query nodes the loaded collections need: not asked";
+        assert!(said.stderr.contains(unknown), "{said}");
     }
     assert_eq!(requests(&sandbox), []);
 }

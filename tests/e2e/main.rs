@@ -50,6 +50,7 @@ mod concurrency;
 mod gate;
 mod hand_over;
 mod reversal;
+mod walk;
 mod stuck;
 
 mod interrupted;

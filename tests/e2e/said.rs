@@ -136,6 +136,20 @@ impl Running {
         self
     }
 
+    /// Waits until `-v` has named so many commands; whether the run has ended
+    /// before.
+    pub fn until_commands(mut self, count: usize) -> (Self, bool) {
+        let deadline = Instant::now() + LONGEST;
+        while self.stderr.so_far().lines().filter(|line| line.starts_with("+ ")).count() < count {
+            assert!(Instant::now() < deadline, "not even {count} commands:\n{}", self.stderr.so_far());
+            if self.child.try_wait().unwrap().is_some() {
+                return (self, true);
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        (self, false)
+    }
+
     /// Sends a signal such as `INT` to the program alone, not to its children.
     pub fn signal_and_end(self, name: &str) -> Said {
         signal(name, &self.pid().to_string());
