@@ -178,6 +178,7 @@ impl Run<'_> {
     pub(super) fn before_the_first(&mut self, step: &Step, observed: &Observed) -> Result<(), Failure> {
         if self.request.gate == Sources::None {
             self.report.gate = Some("none".to_owned());
+            self.say_needs_unknown();
             return Ok(());
         }
         let mut gate = self.new_gate(observed);
@@ -210,13 +211,20 @@ impl Run<'_> {
         Gate::new(self.exec, self.target, self.signals, observed, &running, self.request.gate, self.request.settle)
     }
 
+    fn say_needs_unknown(&mut self) {
+        if let Some(why) = self.needs_unknown.take() {
+            self.ui.note(&format!("  how many query nodes the loaded collections need: {why}"));
+        }
+    }
+
     fn say_who_is_asked(&mut self, gate: &Gate) {
         let Some(name) = gate.name() else { return };
         // Who is asked about collections is asked about their replicas too.
         let said = gate.passed_over().iter().any(|why| why.starts_with(milvus::OF_COLLECTIONS));
-        if let Some(why) = self.needs_unknown.take().filter(|_| !said) {
-            self.ui.note(&format!("  how many query nodes the loaded collections need: {why}"));
+        if said {
+            self.needs_unknown = None;
         }
+        self.say_needs_unknown();
         for why in gate.passed_over() {
             self.ui.note(&format!("  not asked: {why}"));
         }
