@@ -5,13 +5,19 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
+use serde_json::json;
+
 use crate::evidence::{evidence, refused, unmoved};
 use crate::own_charts;
 use crate::sandbox::{Helm, Sandbox};
+use crate::with_each_helm;
+
+with_each_helm!(a_chart_in_a_registry_is_found);
 
 const INSTALLED: &str = "5.0.17";
 
@@ -106,6 +112,56 @@ fn a_side_effect_is_one_wherever_the_chart_is_found() {
     }
 }
 
+/// A registry has the chart as any artifact: a manifest by its version, and what
+/// that names by digests.
+fn a_chart_in_a_registry_is_found(helm: Helm) {
+    let Some(sandbox) = Sandbox::with(helm) else { return };
+    sandbox.install("rel", INSTALLED, "");
+    let folder = sandbox.home().join("registry");
+    let repository = folder.join("v2/charts/milvus");
+    let (blobs, manifests) = (repository.join("blobs"), repository.join("manifests"));
+    fs::create_dir_all(&blobs).unwrap();
+    fs::create_dir_all(&manifests).unwrap();
+    let blob = |content: &[u8], kind: &str| {
+        let file = blobs.join("new");
+        fs::write(&file, content).unwrap();
+        let digest = digest(&file);
+        fs::rename(file, blobs.join(&digest)).unwrap();
+        json!({"mediaType": kind, "digest": digest, "size": content.len()})
+    };
+    let chart = fs::read(own_charts::charts().join(format!("milvus-{INSTALLED}.tgz"))).unwrap();
+    let about = json!({"name": "milvus", "version": INSTALLED, "apiVersion": "v2"}).to_string();
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": blob(about.as_bytes(), "application/vnd.cncf.helm.config.v1+json"),
+        "layers": [blob(&chart, "application/vnd.cncf.helm.chart.content.v1.tar+gzip")],
+    });
+    let file = manifests.join(INSTALLED);
+    fs::write(&file, manifest.to_string()).unwrap();
+    fs::copy(&file, manifests.join(digest(&file))).unwrap();
+    let registry = Repository::of(&folder);
+    let address = registry.url.replace("http://", "oci://");
+    sandbox.helm(&["repo", "remove", "milvus"]);
+
+    let said = sandbox.scale(&format!("rel querynode=2 --chart={address}/charts/milvus"));
+    let source = format!("chart milvus-{INSTALLED} ({address}/charts/milvus)");
+    assert!(said.exits(0).stderr.contains(&source), "{said}");
+    assert!(registry.requests() > 0);
+    let before = evidence(&sandbox);
+    let said = sandbox.scale(&format!("rel querynode=3 --chart={address}/charts/other"));
+    assert!(said.exits(1).stderr.contains("(chart-not-found)"), "{said}");
+    unmoved(&sandbox, &before, &said);
+}
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+fn digest(file: &Path) -> String {
+    let output = Command::new("sha256sum").arg(file).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    format!("sha256:{}", text.split(' ').next().unwrap())
+}
+
 /// A folder of charts served by HTTP, for as long as the test lives.
 struct Repository {
     url: String,
@@ -124,12 +180,21 @@ impl Repository {
                 let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
                 let wanted = lines.next().unwrap_or_default();
                 let _ = lines.find(String::is_empty);
-                let name = wanted.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
-                let (status, body) = match fs::read(folder.join(name)) {
+                let mut words = wanted.split(' ');
+                let only_head = words.next() == Some("HEAD");
+                let file = folder.join(words.next().unwrap_or_default().trim_start_matches('/'));
+                let (status, body) = match fs::read(&file) {
                     Ok(body) => ("200 OK", body),
                     Err(_) => ("404 Not Found", Vec::new()),
                 };
-                let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+                let more = if wanted.contains("/manifests/") && !body.is_empty() {
+                    format!("Content-Type: {MANIFEST}\r\nDocker-Content-Digest: {}\r\n", digest(&file))
+                } else {
+                    String::new()
+                };
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status}\r\n{more}Content-Length: {length}\r\nConnection: close\r\n\r\n");
+                let body = if only_head { Vec::new() } else { body };
                 let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
             }
         });

@@ -50,8 +50,8 @@ mod concurrency;
 mod gate;
 mod hand_over;
 mod reversal;
-mod walk;
 mod stuck;
+mod walk;
 
 mod interrupted;
 mod timed_out;

@@ -1,4 +1,5 @@
-//! Thousands of pods: flat memory, of the program and of what it starts.
+//! Thousands of pods, and of changes: flat memory, of the program and of what it
+//! starts.
 
 use crate::memory;
 use crate::sandbox::{Helm, NEWEST, Sandbox};
@@ -20,4 +21,25 @@ fn two_thousand_pods_need_little_memory() {
     assert!(children["kubectl"] < idle + 60 * 1024, "{children:?} KB, idle {idle} KB");
 
     sandbox.scale(&format!("rel querynode={PODS}")).exits(0);
+}
+
+/// Thousands of changes later a wait needs what it needed at its beginning.
+#[test]
+fn a_long_wait_needs_no_more_memory_than_a_short_one() {
+    let Some(sandbox) = Sandbox::with(Helm::V3) else { return };
+    sandbox.install("rel", NEWEST, "");
+    sandbox.behave("querynode.behaviour=never-ready");
+    let run = sandbox.milvus("scale rel querynode=50 --timeout 1h").start().until_it_says("49 starting");
+    let pid = run.pid();
+    let changes = |from: u32, to: u32| {
+        for number in from..to {
+            let mark = format!("number={number}");
+            sandbox.kubectl(&["annotate", "pods", "-l", "component=querynode", "--overwrite", &mark]);
+        }
+        memory::peak(pid).unwrap()
+    };
+    let first = changes(0, 20);
+    let last = changes(20, 80);
+    run.signal_and_end("INT").exits(130);
+    assert!(last < first + 512, "{first} KB after 1000 changes, {last} KB after 4000");
 }

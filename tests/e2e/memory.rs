@@ -42,8 +42,8 @@ pub fn idle_kubectl(sandbox: &Sandbox) -> u64 {
     idle
 }
 
-/// `None` once it has ended.
-fn peak(pid: u32) -> Option<u64> {
+/// The most that a process ever had; `None` once it has ended.
+pub fn peak(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
