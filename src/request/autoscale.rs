@@ -48,9 +48,7 @@ impl AutoscaleRequest {
                 return Err(Failure::usage(
                     "`--min 0` would let an autoscaler stop every pod, and none can start them",
                 )
-                .hint(
-                    "the smallest count is 1; to stop a component: `kubectl milvus scale COMPONENT=0 --allow-zero`",
-                ));
+                .hint("the smallest count is 1; to stop a component, scale it to 0 with `--allow-zero`"));
             }
             (false, Some(min), Some(max)) if min > max => {
                 return Err(Failure::usage(format!("`--min {min}` is above `--max {max}`")));
