@@ -174,8 +174,12 @@ pub fn complaint(error: &Error, name: &str) -> Option<Failure> {
         Some(ContextValue::Strings(all)) => all.iter().map(|one| format!("`{}`", plain(one))).collect(),
         _ => Vec::new(),
     };
-    // clap calls a flag by its usage: `--step <N>`.
-    let flag = |kind| text(kind).map(|usage| usage.split([' ', '=', '[']).next().unwrap_or_default().to_owned());
+    // clap calls a flag by its usage: `--step <N>`, and a word by `[RELEASE]`.
+    let flag = |kind| {
+        let usage = text(kind)?;
+        let name = usage.trim_start_matches(['[', '<']).split([' ', '=', '[', ']', '>']).next();
+        Some(name.unwrap_or_default().to_owned())
+    };
     let help = format!("`{}` lists them all", help_of(error, name));
     let meant = |right: Option<String>, otherwise: String| match right {
         Some(right) => format!("did you mean `{right}`?"),

@@ -42,6 +42,15 @@ pub fn idle_kubectl(sandbox: &Sandbox) -> u64 {
     idle
 }
 
+/// What the program itself needs while it only looks on. A test build has three
+/// times the code of a release, which is what most of this is.
+pub fn idle(sandbox: &Sandbox) -> u64 {
+    let run = sandbox.milvus("status --watch -o json").start().until_it_prints("releases");
+    let idle = peak(run.pid()).unwrap();
+    run.signal_and_end("INT");
+    idle
+}
+
 /// The most that a process ever had; `None` once it has ended.
 pub fn peak(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
