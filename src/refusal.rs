@@ -285,7 +285,7 @@ impl Refusal {
                     .because(format!("{autoscaler}, and would set it back at once"))
                     .hint(if autoscaler.name == autoscaler::printed_name(&autoscaler.deployment) {
                         format!(
-                            "change its bounds first: `{} | kubectl apply{} -f -`",
+                            "change its bounds first: `{} | kubectl apply -f -{}`",
                             autoscale(&format!("--min {min} --max {max} --grow-only")),
                             hints.kubectl()
                         )

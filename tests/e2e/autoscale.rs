@@ -244,14 +244,14 @@ fn scale_takes_pods_away_beside_an_autoscaler_that_only_grows(helm: Helm) {
         error: `queryNode=1` of release `rel` in namespace `NAMESPACE` is outside the bounds of its autoscaler (outside-bounds)
         caused by: HorizontalPodAutoscaler `rel-milvus-querynode-autoscaler` keeps it between 2 and 5, and would set it back at once
 
-        hint: change its bounds first: `kubectl milvus autoscale rel queryNode --min 1 --max 5 --grow-only -n NAMESPACE | kubectl apply -f -`
+        hint: change its bounds first: `kubectl milvus autoscale rel queryNode --min 1 --max 5 --grow-only -n NAMESPACE | kubectl apply -f - -n NAMESPACE`
         ");
         insta::assert_snapshot!(refused(&sandbox, sandbox.milvus("scale rel qn=6")), @"
         release `rel` in namespace `NAMESPACE`: revision 4, chart milvus-5.0.19 (milvus/milvus)
         error: `queryNode=6` of release `rel` in namespace `NAMESPACE` is outside the bounds of its autoscaler (outside-bounds)
         caused by: HorizontalPodAutoscaler `rel-milvus-querynode-autoscaler` keeps it between 2 and 5, and would set it back at once
 
-        hint: change its bounds first: `kubectl milvus autoscale rel queryNode --min 2 --max 6 --grow-only -n NAMESPACE | kubectl apply -f -`
+        hint: change its bounds first: `kubectl milvus autoscale rel queryNode --min 2 --max 6 --grow-only -n NAMESPACE | kubectl apply -f - -n NAMESPACE`
         ");
         insta::assert_snapshot!(refused(&sandbox, sandbox.milvus("autoscale rel qn --min 2 --max 5")), @"
         error: `queryNode` of release `rel` in namespace `NAMESPACE` has an autoscaler that is not the chart's (autoscaled)
@@ -401,11 +401,10 @@ fn what_could_not_work_is_refused_and_nothing_is_changed() {
     caused by: there is one, or there are two of which one waits
     ");
     insta::assert_snapshot!(refuse("in --min 1 --max 2"), @"
-    error: release `rel` in namespace `NAMESPACE` does not run `indexNode` (component-disabled)
-    caused by: it runs `mixCoordinator`, `proxy`, `queryNode`, `dataNode`, `streamingNode`
-    caused by: it is switched off (`indexNode.enabled`); to switch it on is more than a change of a count
+    error: `indexNode` of release `rel` in namespace `NAMESPACE` runs `milvusdb/milvus:v2.6.15`, and Milvus 2.6 has no index node (indexnode-gone)
+    caused by: its work moved to the data node; an index node of 2.6 ends with `Unknown server type`
 
-    hint: helm get values rel --all -n NAMESPACE
+    hint: scale the data node instead, for instance `kubectl milvus scale rel dataNode=+1 -n NAMESPACE`
     ");
     insta::assert_snapshot!(refuse("kafka --min 1 --max 2"), @"
     error: `kafka` is not a component of Milvus (unknown-component)
@@ -469,7 +468,7 @@ fn what_else_would_change_is_refused_with_the_upgrade_that_makes_it() {
     error: an upgrade of release `rel` in namespace `NAMESPACE` would overwrite what was changed in the cluster by hand (drift)
     caused by: Deployment `rel-milvus-datanode` `.spec.template.spec.containers[datanode].image` from `milvusdb/milvus:by-hand` to `milvusdb/milvus:v2.6.15`: its pods restart
 
-    hint: record it in the release's values; to make these changes first, at unchanged counts: `helm upgrade rel milvus/milvus --version 5.0.19 --reuse-values --no-hooks --force-conflicts '--description=other changes, at unchanged counts' --namespace=NAMESPACE --kube-context=sandbox`
+    hint: record it in the release's values; to make these changes first, at unchanged counts: `helm upgrade rel milvus/milvus --version 5.0.19 --reuse-values --no-hooks --force-conflicts '--description=kubectl milvus scale: other changes, at unchanged counts' --namespace=NAMESPACE --kube-context=sandbox`
     ");
 }
 

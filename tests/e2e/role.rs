@@ -17,7 +17,8 @@ const CHART: &str = "5.0.17";
 with_each_helm!(it_grows_and_shrinks_with_it);
 
 /// Without these it goes on, and says what it could not look at.
-const BETTER_WITH: [&str; 4] = ["watch pods", "list horizontalpodautoscalers", "get pods/proxy", "list events"];
+const BETTER_WITH: [&str; 5] =
+    ["watch pods", "list statefulsets", "list horizontalpodautoscalers", "get pods/proxy", "list events"];
 
 fn it_grows_and_shrinks_with_it(helm: Helm) {
     let Some(sandbox) = Sandbox::with(helm) else { return };
@@ -62,7 +63,11 @@ fn each_right_of_it_is_needed() {
     apply_all(&sandbox, &[without_all]);
     let said = scale().end();
     said.exits(0);
-    for unseen in ["you may not list `horizontalpodautoscalers.autoscaling`", "you may not get `pods/proxy`"] {
+    for unseen in [
+        "you may not list `horizontalpodautoscalers.autoscaling`",
+        "you may not get `pods/proxy`",
+        "you may not list `statefulsets.apps`",
+    ] {
         assert!(said.stderr.contains(unseen), "{said}");
     }
 }
