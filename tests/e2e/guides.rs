@@ -140,7 +140,8 @@ fn quoted(text: &str) -> String {
 
 /// A text without what differs from run to run.
 fn even(text: &str) -> String {
-    let even = said::CHANGING.iter().fold(text.to_owned(), |text, (pattern, instead)| {
+    let more = [(r"(\d+[dhms])+ ago\b", "TIME ago")];
+    let even = said::CHANGING.iter().chain(&more).fold(text.to_owned(), |text, (pattern, instead)| {
         Regex::new(pattern).unwrap().replace_all(&text, *instead).into_owned()
     });
     even.trim_end().to_owned()
