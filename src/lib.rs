@@ -139,14 +139,7 @@ fn run_scale(
             (report, Some(failure))
         }
     };
-    let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
-    match output {
-        // Wrong usage is told on standard error only.
-        Output::Json if exit != Exit::Usage => ui.result(&report.json()),
-        Output::Json => true,
-        Output::Text | Output::Wide => ui.result(&report.text(Timestamp::now())),
-    };
-    failure.map_or(Ok(exit), Err)
+    printed(ui, output, failure, || report.json(), || report.text(Timestamp::now()))
 }
 
 fn run_status(
@@ -186,12 +179,22 @@ fn run_autoscale(
             (report, Some(failure))
         }
     };
+    printed(ui, output, failure, || report.json(), || report.text())
+}
+
+/// Prints what a run came to; wrong usage is told on standard error only.
+fn printed(
+    ui: &Ui,
+    output: Output,
+    failure: Option<Failure>,
+    json: impl FnOnce() -> String,
+    text: impl FnOnce() -> String,
+) -> Result<Exit, Failure> {
     let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
     match output {
-        // Wrong usage is told on standard error only.
-        Output::Json if exit != Exit::Usage => ui.result(&report.json()),
-        Output::Json => true,
-        Output::Text | Output::Wide => ui.result(&report.text()),
+        Output::Json if exit == Exit::Usage => true,
+        Output::Json => ui.result(&json()),
+        Output::Text | Output::Wide => ui.result(&text()),
     };
     failure.map_or(Ok(exit), Err)
 }
