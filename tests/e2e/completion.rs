@@ -48,6 +48,7 @@ fn kubectl_completes_what_is_there() {
     ");
     insta::assert_snapshot!(kubectl("help "), @"
     scale	Change replica counts and wait until the pods are there
+    autoscale	Let an autoscaler choose a component's count between two bounds
     status	Show what is running, whether it is as declared, and what can be scaled
     completion	Print the file that lets kubectl complete `kubectl milvus`
     version	Print the version

@@ -175,7 +175,7 @@ fn a_count_that_would_do_harm_is_refused() {
     error: the count of `proxy` of release `rel` in namespace `NAMESPACE` is left to an autoscaler (autoscaled)
     caused by: its value `proxy.replicas` is negative, so the release declares no count
 
-    hint: kubectl get horizontalpodautoscalers -n NAMESPACE
+    hint: `kubectl milvus autoscale rel proxy --off -n NAMESPACE` declares the live count, so that it can be scaled
     ");
     let before = sandbox.state();
     insta::assert_snapshot!(sandbox.scale("rel querynode=-3").exits(2), @"
