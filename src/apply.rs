@@ -36,6 +36,18 @@ pub enum Applied {
     Moved(String),
 }
 
+/// How often a run may begin anew because of [`Applied::Moved`], or because the
+/// proof saw a count move.
+pub const ANEW: u32 = 5;
+
+/// That it has begun anew too often; the last reason.
+#[must_use]
+pub fn kept_moving(what: String) -> Failure {
+    Failure::new("drift", "counts keep moving between the proof and the upgrade")
+        .because(what)
+        .hint("find out who moves them: `kubectl get hpa -A`")
+}
+
 /// Runs the upgrade.
 ///
 /// # Errors

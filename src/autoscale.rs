@@ -27,23 +27,17 @@ use crate::kubectl;
 use crate::manifest::{self, Objects};
 use crate::milvus::Needs;
 use crate::objection::{self, Origin};
-use crate::observe::{
-    Observed, ReleaseWish, cluster_failure, joined, observe, read_deployments, read_pods, release_failure,
-};
+use crate::observe::{Observed, ReleaseWish, cluster_failure, joined, observe, read_deployments, release_failure};
 use crate::order::Order;
 use crate::prove::{self, Proof};
 use crate::reading::{Denied, Reading};
 use crate::refusal::Place;
 use crate::report::{AutoscaleOutcome, AutoscaleReport, ProofReport};
 use crate::request::AutoscaleRequest;
-use crate::rights::Right;
+use crate::rights::{self, Right};
 use crate::signals::{Interrupt, Signals};
 use crate::target::Target;
 use crate::ui::Ui;
-
-/// How often a round may begin anew because a count moved between its proof and
-/// its upgrade.
-const ANEW: u32 = 5;
 
 /// Carries out an `autoscale` and reports it. Whatever happens, the report says
 /// how far the run got; the failure, if there is one, is also returned.
@@ -177,11 +171,9 @@ impl Run<'_> {
     /// How many query nodes Milvus needs, where that can be read.
     fn needed(&self, observed: &Observed) -> Option<Needs> {
         let running = decide::running(observed);
-        let labels: Vec<&str> = running.iter().map(|component| component.label).collect();
-        let pods = read_pods(self.exec, self.target, &kubectl::pods_of(&observed.release.name, &labels)).ok()?;
         let nothing = Duration::ZERO;
         let gate = Gate::new(self.exec, self.target, self.signals, observed, &running, Sources::Auto, nothing);
-        match gate.needed_query_nodes(&pods.items) {
+        match gate.needed_query_nodes() {
             Reading::Known(needs) => Some(needs),
             Reading::Absent | Reading::Forbidden(_) | Reading::Unclear(_) => None,
         }
@@ -235,7 +227,7 @@ impl Run<'_> {
         let revisions = revisions.map_err(|failure| self.or_interrupted(failure))?;
         let history = history::enough(self.target.helm_history(), revisions, 1);
         self.ui.begin("proving that nothing else changes");
-        let rights = rights(standing);
+        let rights = rights(order, standing);
         let (source, proof) = prove::with_each(self.exec, self.target, observed, order, places, history, &rights)
             .map_err(|failure| self.or_interrupted(failure))?;
         self.ui.end();
@@ -355,10 +347,8 @@ impl Run<'_> {
     fn begin_anew<T>(&mut self, what: &str) -> Result<Option<T>, Failure> {
         self.report.change = None;
         self.anew += 1;
-        if self.anew > ANEW {
-            return Err(Failure::new("drift", "counts keep moving between the proof and the upgrade")
-                .because(what)
-                .hint("find out who moves them: `kubectl get hpa -A`"));
+        if self.anew > apply::ANEW {
+            return Err(apply::kept_moving(what.to_owned()));
         }
         self.ui.note(&format!("{what}: looking again"));
         Ok(None)
@@ -414,16 +404,12 @@ impl Run<'_> {
 }
 
 /// What the change of the autoscaler needs besides the upgrade's rights.
-fn rights(standing: &Standing) -> Vec<Right> {
+fn rights(order: &Order, standing: &Standing) -> Vec<Right> {
     let verbs: &[&'static str] = match (&standing.before, &standing.wanted) {
         (None, Some(_)) => &["create", "patch"],
         (Some(_), Some(_)) => &["patch"],
         (_, None) => &["delete"],
     };
-    let right = |verb: &&'static str| Right {
-        verb,
-        group: "autoscaling".to_owned(),
-        resource: "horizontalpodautoscalers".to_owned(),
-    };
-    verbs.iter().map(right).collect()
+    let objects = order.permitted.objects.iter();
+    objects.flat_map(|id| verbs.iter().filter_map(|verb| rights::on(verb, id))).collect()
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::component::ComponentRef;
-use crate::exec::Exec;
+use crate::exec::{CallFailure, Exec};
 use crate::kubectl;
 use crate::milvus::{self, Answers, Asked, Health, Needs, SOURCES, Source, Version};
 use crate::observe::{Observed, read_deployments, read_pods};
@@ -182,10 +182,14 @@ impl Gate {
         }
     }
 
+    fn pods(&self) -> Result<Vec<Pod>, CallFailure> {
+        read_pods(&self.exec, &self.target, &kubectl::pods_of(&self.release, &self.labels)).map(|pods| pods.items)
+    }
+
     /// Why the gate is shut now; `None` while it is open.
     fn shut(&mut self, expected: &[Expected]) -> Option<String> {
-        let pods = match read_pods(&self.exec, &self.target, &kubectl::pods_of(&self.release, &self.labels)) {
-            Ok(pods) => pods.items,
+        let pods = match self.pods() {
+            Ok(pods) => pods,
             Err(failed) => return Some(failed.to_string()),
         };
         self.shut_by_milvus = false;
@@ -289,11 +293,15 @@ impl Gate {
     /// How many query nodes Milvus needs; absent where no Milvus of 2.5 or newer
     /// is there to be asked.
     #[must_use]
-    pub fn needed_query_nodes(&self, pods: &[Pod]) -> Reading<Needs> {
-        let old = self.version.is_some_and(|version| version < Version(2, 5, 0));
-        let Some(proxy) = (!old).then(|| asked(Asked::Proxy, pods).into_iter().next()).flatten() else {
+    pub fn needed_query_nodes(&self) -> Reading<Needs> {
+        if self.version.is_some_and(|version| version < Version(2, 5, 0)) {
             return Reading::Absent;
+        }
+        let pods = match self.pods() {
+            Ok(pods) => pods,
+            Err(failed) => return Reading::Unclear(failed.to_string()),
         };
+        let Some(proxy) = asked(Asked::Proxy, &pods).into_iter().next() else { return Reading::Absent };
         let needs = match self.get(&proxy.name, milvus::REPLICAS) {
             Reading::Known(body) => milvus::most_replicas(&body),
             other => return without_value(other),

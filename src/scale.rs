@@ -35,11 +35,6 @@ use crate::ui::Ui;
 use crate::verdict::{Expected, Until};
 use crate::verify::{self, End, Follower};
 
-/// How often a round may begin anew because a count moved between its proof and
-/// its upgrade. An autoscaler moves every 15 s at most; more than this is a
-/// fight that nobody wins.
-const ANEW: u32 = 5;
-
 /// Carries out a `scale` and reports it. Whatever happens, the report says how
 /// far the run got; the failure, if there is one, is also returned.
 pub fn scale(
@@ -320,10 +315,8 @@ impl Run<'_> {
 
     fn begin_anew(&mut self, what: String) -> Result<(), Failure> {
         self.anew += 1;
-        if self.anew > ANEW {
-            return Err(Failure::new("drift", "counts keep moving between the proof and the upgrade")
-                .because(what)
-                .hint("find out who moves them: `kubectl get hpa -A`"));
+        if self.anew > apply::ANEW {
+            return Err(apply::kept_moving(what));
         }
         self.ui.note(&format!("{what}: looking again"));
         Ok(())

@@ -101,12 +101,8 @@ pub fn eligible(spelling: &str, asked: Option<ComponentRef>, observed: &Observed
         return Err(Obstacle::Coordinator { component });
     }
     decide::at_rest(observed)?;
-    let mine: Vec<&Declared> = of(component, observed).collect();
-    if mine.is_empty() {
-        return Err(Refusal::NotRunning { component }.into());
-    }
-    let lives = |declared: &&&Declared| observed.deployments.iter().any(|live| live.name == declared.name);
-    match mine.iter().find(|declared| !lives(declared)) {
+    let lives = |declared: &&Declared| observed.deployments.iter().any(|live| live.name == declared.name);
+    match of(component, observed).find(|declared| !lives(declared)) {
         Some(gone) => Err(Refusal::DeploymentGone { component, deployment: gone.name.clone() }.into()),
         None => Ok(component),
     }

@@ -8,9 +8,8 @@ use crate::decide::{self, Aim, Goal, PerGroup, Step};
 use crate::error::Failure;
 use crate::gate::{Gate, Opened, Sources};
 use crate::handover::{self, Departure};
-use crate::kubectl;
 use crate::milvus;
-use crate::observe::{Observed, read_pods};
+use crate::observe::Observed;
 use crate::pod::Pod;
 use crate::reading::Reading;
 use crate::report::{ComponentReport, Outcome};
@@ -299,11 +298,8 @@ impl Run<'_> {
             self.needs_unknown = Some("not asked".to_owned());
             return Ok(());
         }
-        let labels: Vec<&str> = decide::running(observed).iter().map(|component| component.label).collect();
-        let selector = kubectl::pods_of(&observed.release.name, &labels);
-        let pods = read_pods(self.exec, self.target, &selector);
-        let unknown = match pods.map(|pods| self.new_gate(observed).needed_query_nodes(&pods.items)) {
-            Ok(Reading::Known(needs)) => {
+        let unknown = match self.new_gate(observed).needed_query_nodes() {
+            Reading::Known(needs) => {
                 let Some(why) = needs.beyond(to, groups) else { return Ok(()) };
                 return Err(Failure::new(
                     "below-loaded-replicas",
@@ -311,10 +307,9 @@ impl Run<'_> {
                 )
                 .hint("load the collection with fewer replicas first, or keep as many query nodes"));
             }
-            Ok(Reading::Absent) => return Ok(()),
-            Ok(Reading::Forbidden(denied)) => format!("you may not {} `{}`", denied.verb, denied.resource),
-            Ok(Reading::Unclear(why)) => format!("could not tell ({})", crate::error::plain(&why)),
-            Err(failed) => format!("could not tell ({failed})"),
+            Reading::Absent => return Ok(()),
+            Reading::Forbidden(denied) => format!("you may not {} `{}`", denied.verb, denied.resource),
+            Reading::Unclear(why) => format!("could not tell ({})", crate::error::plain(&why)),
         };
         self.needs_unknown = Some(unknown);
         Ok(())
