@@ -113,41 +113,38 @@ impl Running {
     }
 
     /// Waits until standard error has a line with `text` in it.
-    pub fn until_it_says(mut self, text: &str) -> Self {
-        let deadline = Instant::now() + LONGEST;
-        while !self.stderr.so_far().contains(text) {
-            assert!(Instant::now() < deadline, "it never said `{text}`, but:\n{}", self.stderr.so_far());
-            let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "it ended ({ended:?}) without `{text}`:\n{}", self.stderr.so_far());
-            thread::sleep(Duration::from_millis(10));
-        }
-        self
+    pub fn until_it_says(self, text: &str) -> Self {
+        let (run, seen) = self.until(text, |run| run.stderr.so_far().contains(text));
+        assert!(seen, "it ended without `{text}`:\n{}", run.stderr.so_far());
+        run
     }
 
     /// Waits until standard output has a line with `text` in it.
-    pub fn until_it_prints(mut self, text: &str) -> Self {
-        let deadline = Instant::now() + LONGEST;
-        while !self.stdout.so_far().contains(text) {
-            assert!(Instant::now() < deadline, "it never printed `{text}`, but:\n{}", self.stdout.so_far());
-            let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "it ended ({ended:?}) without `{text}`:\n{}", self.stdout.so_far());
-            thread::sleep(Duration::from_millis(10));
-        }
-        self
+    pub fn until_it_prints(self, text: &str) -> Self {
+        let (run, seen) = self.until(text, |run| run.stdout.so_far().contains(text));
+        assert!(seen, "it ended without `{text}`:\n{}", run.stdout.so_far());
+        run
     }
 
-    /// Waits until `-v` has named so many commands; whether the run has ended
-    /// before.
-    pub fn until_commands(mut self, count: usize) -> (Self, bool) {
+    /// Waits until `-v` has named so many commands, or the run has ended;
+    /// whether it named them.
+    pub fn until_commands(self, count: usize) -> (Self, bool) {
+        let named = |run: &Self| run.stderr.so_far().lines().filter(|line| line.starts_with("+ ")).count();
+        self.until(&format!("{count} commands"), |run| named(run) >= count)
+    }
+
+    /// Waits until something is seen of the run, or it has ended; whether it
+    /// was seen.
+    fn until(mut self, what: &str, seen: impl Fn(&Self) -> bool) -> (Self, bool) {
         let deadline = Instant::now() + LONGEST;
-        while self.stderr.so_far().lines().filter(|line| line.starts_with("+ ")).count() < count {
-            assert!(Instant::now() < deadline, "not even {count} commands:\n{}", self.stderr.so_far());
+        while !seen(&self) {
+            assert!(Instant::now() < deadline, "still waiting for `{what}`; so far:\n{}", self.stderr.so_far());
             if self.child.try_wait().unwrap().is_some() {
-                return (self, true);
+                return (self, false);
             }
-            thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(5));
         }
-        (self, false)
+        (self, true)
     }
 
     /// Sends a signal such as `INT` to the program alone, not to its children.

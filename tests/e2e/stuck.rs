@@ -198,14 +198,7 @@ fn a_pod_that_is_merely_slow_is_waited_for() {
         "jsonpath={.items[*].status.containerStatuses[*].restartCount}",
     ];
     sandbox.until("it crashed once", || sandbox.kubectl(&restarted).contains('1'));
-    sandbox.kubectl(&[
-        "annotate",
-        "pods",
-        "-l",
-        "component=datanode",
-        "sandbox.milvus.io/behaviour=ready",
-        "--overwrite",
-    ]);
+    sandbox.behave_now("datanode", "ready");
     run.end().exits(0);
 }
 

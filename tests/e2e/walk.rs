@@ -28,8 +28,8 @@ fn interrupted_anywhere_it_goes_on_or_back(helm: Helm) {
     let points = (first..).step_by(STRIDE);
     for (point, (signal, code)) in points.zip(SIGNALS.iter().cycle()) {
         let run = sandbox.milvus(&format!("scale {DOWN} -v")).start();
-        let (run, ended) = run.until_commands(point);
-        if ended {
+        let (run, named) = run.until_commands(point);
+        if !named {
             let said = run.end();
             assert!(point > 40, "it has only {} commands: {said}", said.commands().len());
             said.exits(0);
