@@ -74,7 +74,7 @@ fn what_an_upgrade_needs_is_asked_before(helm: Helm) {
 fn what_comes_and_goes_with_an_upgrade_is_asked_before(helm: Helm) {
     let Some(sandbox) = Sandbox::with(helm) else { return };
     sandbox.install_whole("rel", NEWEST, "minio.enabled=false,etcd.replicaCount=1");
-    sandbox.kubectl(&["wait", "jobs", "--all", "--for=condition=Complete", "--timeout=60s"]);
+    sandbox.jobs_end();
     let objects = "configmaps,services,serviceaccounts,deployments.apps,statefulsets.apps";
     allow(&sandbox, "reads", "get,list,watch", &format!("pods,secrets,jobs.batch,{objects}"));
     allow(&sandbox, "records", "create,update", "secrets");

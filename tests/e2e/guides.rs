@@ -42,6 +42,7 @@ fn run_page(name: &str) {
     symlink(env!("CARGO_BIN_EXE_kubectl-milvus"), sandbox.bin().join("kubectl-milvus")).unwrap();
     sandbox.kubectl(&["config", "rename-context", "sandbox", "production"]);
     sandbox.helm(&["install", "my-release", "milvus/milvus", "--version", INSTALLED, "--wait"]);
+    sandbox.jobs_end();
 
     let mut shown = String::new();
     let mut differing = Vec::new();

@@ -23,6 +23,7 @@ const BETTER_WITH: [&str; 5] =
 fn it_grows_and_shrinks_with_it(helm: Helm) {
     let Some(sandbox) = Sandbox::with(helm) else { return };
     sandbox.helm(&["install", "rel", "milvus/milvus", "--version", CHART, "--wait"]);
+    sandbox.jobs_end();
     apply_all(&sandbox, &guide(&sandbox));
     for words in ["rel querynode=2 proxy=2", "rel querynode=1 proxy=1"] {
         let said = as_the_account(&sandbox, words).end();
@@ -36,7 +37,7 @@ fn it_grows_and_shrinks_with_it(helm: Helm) {
 fn each_right_of_it_is_needed() {
     let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
     sandbox.helm(&["install", "rel", "milvus/milvus", "--version", CHART, "--set", "queryNode.replicas=2", "--wait"]);
-    sandbox.kubectl(&["wait", "jobs", "--all", "--for=condition=Complete", "--timeout=60s"]);
+    sandbox.jobs_end();
     let objects = guide(&sandbox);
     apply_all(&sandbox, &objects);
     let role = objects.iter().find(|object| object["kind"] == "Role").unwrap();

@@ -168,6 +168,12 @@ impl Sandbox {
         self.helm(&["install", release, &chart, "--version", &version, "--set", set, "--wait"]);
     }
 
+    /// Waits until the Jobs of an installation are done, which Helm does not:
+    /// that an upgrade removes one which still runs is refused.
+    pub fn jobs_end(&self) {
+        self.kubectl(&["wait", "jobs", "--all", "--for=condition=Complete", "--timeout=60s"]);
+    }
+
     /// Gives the pods of a component a behaviour of the sandbox, such as
     /// `querynode.behaviour=never-ready`; `querynode.behaviour-` takes it back.
     pub fn behave(&self, what: &str) {
