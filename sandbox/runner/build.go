@@ -37,7 +37,7 @@ func buildCommand(here *site, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	for _, path := range []string{built.controlplane, built.kwok, built.helm3, built.helm4, built.krew, built.krewValidator} {
+	for _, path := range []string{built.controlplane, built.kubectl, built.kwok, built.helm3, built.helm4, built.krew, built.krewValidator} {
 		fmt.Println(path)
 	}
 	return nil
@@ -45,7 +45,7 @@ func buildCommand(here *site, arguments []string) error {
 
 // binaries are the paths of what was built.
 type binaries struct {
-	controlplane, kwok, helm3, helm4, krew, krewValidator string
+	controlplane, kubectl, kwok, helm3, helm4, krew, krewValidator string
 }
 
 // program is one of the modules beside the runner. Its version is stamped at
@@ -60,17 +60,20 @@ type program struct {
 }
 
 var programs = []program{
-	{"controlplane", "controlplane", "control plane", ".", "k8s.io/kubernetes", []string{
-		"k8s.io/component-base/version.gitVersion=VERSION",
-		"k8s.io/component-base/version.gitMajor=MAJOR",
-		"k8s.io/component-base/version.gitMinor=MINOR",
-		"k8s.io/client-go/pkg/version.gitVersion=VERSION",
-	}},
+	{"controlplane", "controlplane", "control plane", ".", "k8s.io/kubernetes", ofKubernetes},
+	{"kubectl", "controlplane", "kubectl", "./kubectl", "k8s.io/kubernetes", ofKubernetes},
 	{"kwok", "kwok", "KWOK", "sigs.k8s.io/kwok/cmd/kwok", "sigs.k8s.io/kwok", nil},
 	{"helm3", "helm3", "Helm 3", "helm.sh/helm/v3/cmd/helm", "helm.sh/helm/v3", []string{"helm.sh/helm/v3/internal/version.version=VERSION"}},
 	{"helm4", "helm4", "Helm 4", "helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4", []string{"helm.sh/helm/v4/internal/version.version=VERSION"}},
 	{"krew", "krew", "krew", "sigs.k8s.io/krew/cmd/krew", "sigs.k8s.io/krew", nil},
 	{"validate-krew-manifest", "krew", "krew's validator", "sigs.k8s.io/krew/cmd/validate-krew-manifest", "sigs.k8s.io/krew", nil},
+}
+
+var ofKubernetes = []string{
+	"k8s.io/component-base/version.gitVersion=VERSION",
+	"k8s.io/component-base/version.gitMajor=MAJOR",
+	"k8s.io/component-base/version.gitMinor=MINOR",
+	"k8s.io/client-go/pkg/version.gitVersion=VERSION",
 }
 
 // build returns everything built, from the cache where the sources are the same.
@@ -102,15 +105,24 @@ func (s *site) build() (binaries, error) {
 		s.forgetUnused()
 	}
 	return binaries{
-		paths["controlplane"], paths["kwok"], paths["helm3"], paths["helm4"], paths["krew"], paths["validate-krew-manifest"],
+		paths["controlplane"], paths["kubectl"], paths["kwok"], paths["helm3"], paths["helm4"],
+		paths["krew"], paths["validate-krew-manifest"],
 	}, nil
 }
 
 // key changes with anything that changes the binary.
 func (p program) key(source string, toolchain []byte) (string, error) {
-	files, err := filepath.Glob(filepath.Join(source, p.module, "*"))
+	module := filepath.Join(source, p.module)
+	files, err := filepath.Glob(filepath.Join(module, "*"))
 	if err != nil {
 		return "", err
+	}
+	if p.target != "." && strings.HasPrefix(p.target, ".") {
+		own, err := filepath.Glob(filepath.Join(module, p.target, "*"))
+		if err != nil {
+			return "", err
+		}
+		files = append(files, own...)
 	}
 	sum := sha256.New()
 	sum.Write(toolchain)

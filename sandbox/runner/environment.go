@@ -54,7 +54,7 @@ func (s *site) writeTools(dir string, built binaries) error {
 		return err
 	}
 	for name, target := range map[string]string{
-		"kubectl": built.controlplane, "helm3": built.helm3, "helm4": built.helm4,
+		"kubectl": built.kubectl, "helm3": built.helm3, "helm4": built.helm4,
 		"kubectl-krew": built.krew, "validate-krew-manifest": built.krewValidator,
 	} {
 		if err := os.Symlink(target, filepath.Join(bin, name)); err != nil {

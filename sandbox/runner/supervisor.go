@@ -188,9 +188,8 @@ func (s *supervisor) addRepository() <-chan error {
 
 // createObjects makes what every cluster has from its first second on.
 func (s *supervisor) createObjects() error {
-	command := exec.Command(s.built.controlplane, "--kubeconfig", s.plane.kubeconfig("admin"), "create", "--validate=false",
+	command := exec.Command(s.built.kubectl, "--kubeconfig", s.plane.kubeconfig("admin"), "create", "--validate=false",
 		"-f", filepath.Join(s.plane.stages, "cluster"), "-f", filepath.Join(s.dir, "nodes.yaml"))
-	command.Args[0] = "kubectl"
 	command.Env = []string{"HOME=" + s.dir, "KUBERC=off"}
 	command.SysProcAttr = endsWithParent(syscall.SIGKILL)
 	if output, err := command.CombinedOutput(); err != nil {

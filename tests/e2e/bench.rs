@@ -106,7 +106,6 @@ fn many(sandbox: &Sandbox) {
         drop(sandbox.kubectl(&["get", "pods", "-l", "component=querynode", "--output=json"]));
     });
     say(&format!("  one `kubectl get -o json`    {took:7.2} s\n"));
-    say(&format!("  an idle kubectl of the sandbox has {:.0} MB\n", megabytes(memory::idle_kubectl(sandbox))));
 }
 
 fn compare(what: &str, ours: &mut [f64], than: &str, bare: &mut [f64]) {

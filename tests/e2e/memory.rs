@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
@@ -28,18 +27,6 @@ pub fn peaks(pid: u32) -> Peaks {
         thread::sleep(Duration::from_millis(20));
     }
     peaks
-}
-
-/// What the sandbox's kubectl needs for nothing: it is one program with the
-/// whole control plane in it.
-pub fn idle_kubectl(sandbox: &Sandbox) -> u64 {
-    let path = format!("/api/v1/namespaces/{}/configmaps?watch=1", sandbox.namespace);
-    let mut kubectl = sandbox.command("kubectl", &["get", "--raw", &path]).stdout(Stdio::null()).spawn().unwrap();
-    thread::sleep(Duration::from_secs(1));
-    let idle = peak(kubectl.id()).unwrap();
-    kubectl.kill().unwrap();
-    kubectl.wait().unwrap();
-    idle
 }
 
 /// What the program itself needs while it only looks on. A test build has three
