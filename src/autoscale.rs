@@ -12,7 +12,7 @@ use std::time::Duration;
 use self::obstacle::Obstacle;
 use self::plan::{Plan, Seen, Standing, Wish};
 use crate::apply::{self, Applied, Proven};
-use crate::autoscaler::{self, Autoscaler};
+use crate::autoscaler::Autoscaler;
 use crate::chart;
 use crate::component::ComponentRef;
 use crate::decide::{self, Step};
@@ -27,7 +27,10 @@ use crate::kubectl;
 use crate::manifest::{self, Objects};
 use crate::milvus::Needs;
 use crate::objection::{self, Origin};
-use crate::observe::{Observed, ReleaseWish, cluster_failure, joined, observe, read_deployments, release_failure};
+use crate::observe::{
+    LIST_AUTOSCALERS, Observed, ReleaseWish, cluster_failure, joined, not_read, observe, read_autoscalers,
+    read_deployments, release_failure,
+};
 use crate::order::Order;
 use crate::prove::{self, Proof};
 use crate::reading::{Denied, Reading};
@@ -117,8 +120,7 @@ impl Run<'_> {
     fn look_around(&self, component: ComponentRef, observed: &Observed, released: &Objects) -> Result<Seen, Failure> {
         let on = matches!(self.request.wish, Wish::On(_));
         let name = &observed.release.name;
-        let (values, autoscalers, lacking, unmeasured, needed) = std::thread::scope(|scope| {
-            let autoscalers = scope.spawn(|| self.autoscalers());
+        let (values, lacking, unmeasured, needed) = std::thread::scope(|scope| {
             let lacking = scope.spawn(|| if on { self.lacking(component, observed, released) } else { Ok(Vec::new()) });
             let unmeasured = scope.spawn(|| on.then(|| self.unmeasured(component, name)).flatten());
             let needed = scope.spawn(|| (on && component.key == "queryNode").then(|| self.needed(observed)).flatten());
@@ -126,15 +128,19 @@ impl Run<'_> {
                 .exec
                 .read(&helm::values(self.target, name, observed.release.revision), helm::read_values)
                 .map_err(|failed| release_failure(&failed, self.target, name));
-            (values, joined(autoscalers), joined(lacking), joined(unmeasured), joined(needed))
+            (values, joined(lacking), joined(unmeasured), joined(needed))
         });
-        Ok(Seen { values: values?, autoscalers: autoscalers?, lacking: lacking?, needed, unmeasured })
+        let autoscalers = self.known(&observed.autoscalers)?;
+        Ok(Seen { values: values?, autoscalers, lacking: lacking?, needed, unmeasured })
     }
 
-    fn autoscalers(&self) -> Result<Vec<Autoscaler>, Failure> {
-        self.exec
-            .read(&kubectl::list_autoscalers(self.target), autoscaler::read_list)
-            .map_err(|failed| cluster_failure(&failed, "list", "horizontalpodautoscalers.autoscaling", self.target))
+    /// Nothing can be said of an autoscaler that may not be seen.
+    fn known(&self, autoscalers: &Reading<Vec<Autoscaler>>) -> Result<Vec<Autoscaler>, Failure> {
+        let absent = || Failure::new("kubectl-failed", "the API server has no `autoscaling/v2`");
+        match autoscalers.known() {
+            Some(autoscalers) => Ok(autoscalers.clone()),
+            None => Err(not_read(autoscalers, LIST_AUTOSCALERS, self.target).unwrap_or_else(absent)),
+        }
     }
 
     fn lacking(
@@ -287,11 +293,11 @@ impl Run<'_> {
     fn verify(&mut self, observed: &Observed, standing: &Standing) -> Result<(), Failure> {
         let name = &observed.release.name;
         let (autoscalers, deployments) = std::thread::scope(|scope| {
-            let autoscalers = scope.spawn(|| self.autoscalers());
+            let autoscalers = scope.spawn(|| read_autoscalers(self.exec, self.target));
             let deployments = read_deployments(self.exec, self.target, name);
             (joined(autoscalers), deployments)
         });
-        let (autoscalers, deployments) = (autoscalers?, deployments?);
+        let (autoscalers, deployments) = (self.known(&autoscalers)?, deployments?);
         let mine = |live: &str| {
             observed.declared.iter().any(|d| Some(d.component.key) == self.report.component && d.name == live)
         };

@@ -113,6 +113,12 @@ pub fn find(spelling: &str) -> Option<ComponentRef> {
     })
 }
 
+/// The coordinators of every chart version.
+#[must_use]
+pub fn coordinators() -> Vec<ComponentRef> {
+    COMPONENTS.iter().filter(|component| component.role == Role::Coordinator).collect()
+}
+
 /// The component of a pod label.
 #[must_use]
 pub fn by_label(label: &str) -> Option<ComponentRef> {

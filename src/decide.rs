@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use self::goal::{Consent, goal, known};
-use crate::autoscaler::Autoscaler;
 use crate::component::{ComponentRef, Role};
 use crate::handover;
 use crate::manifest;
@@ -377,11 +376,12 @@ pub fn kept(step: &Step, observed: &Observed) -> Result<Vec<Kept>, Refusal> {
 }
 
 /// Whether an autoscaler is in the way of one of these counts: one that only
-/// grows leaves some alone.
+/// grows leaves some alone. Unread, they hinder nothing.
 ///
 /// # Errors
 /// `autoscaled`, `outside-bounds`.
-pub fn autoscaled(changes: &[CountChange], observed: &Observed, autoscalers: &[Autoscaler]) -> Result<(), Refusal> {
+pub fn autoscaled(changes: &[CountChange], observed: &Observed) -> Result<(), Refusal> {
+    let autoscalers = observed.autoscalers.known().map_or(&[][..], Vec::as_slice);
     for CountChange { component, from, to } in changes {
         let mine = |name: &str| observed.declared.iter().any(|d| d.component == *component && d.name == name);
         for autoscaler in autoscalers.iter().filter(|autoscaler| mine(&autoscaler.deployment)) {

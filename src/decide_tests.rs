@@ -7,12 +7,13 @@ use super::*;
 use crate::component;
 use crate::observe::Pods;
 use crate::pod::Pod;
+use crate::reading::Reading;
 use crate::refusal::Place;
 use crate::release::{Apply, ChartVersion, Declared, Release};
 use crate::target::Hints;
 
 /// A release from lines such as `queryNode 1`, `proxy 1 live 3`, `dataNode -`
-/// (no count declared), `cdc 1 live gone`, `queryNode/rg1 2`,
+/// (no count declared), `cdc 1 live gone`, `mixCoordinator 1 standby`, `queryNode/rg1 2`,
 /// `indexNode 1 image x/milvus:v2.6.0`; every Deployment has its pods, Ready,
 /// unless it is `queryNode 4 ready 2`; `queryNode pod terminating` adds a pod.
 pub(crate) fn observed(state: &str) -> Observed {
@@ -30,6 +31,8 @@ pub(crate) fn observed(state: &str) -> Observed {
         declared: Vec::new(),
         deployments: Vec::new(),
         pods: Pods::default(),
+        autoscalers: Reading::Known(Vec::new()),
+        standby: Vec::new(),
     };
     for line in state.split(',').map(str::trim) {
         let (what, rest) = line.split_once(' ').unwrap();
@@ -41,6 +44,7 @@ pub(crate) fn observed(state: &str) -> Observed {
             continue;
         }
         let (declared, more) = rest.split_once(' ').unwrap_or((rest, ""));
+        observed.standby.extend((more == "standby").then_some(component));
         let name = format!("rel-milvus-{}{}", component.label, group.map_or(String::new(), |g| format!("-{g}")));
         let replicas = declared.parse().ok();
         observed.declared.push(Declared { name: name.clone(), component, group: group.map(str::to_owned), replicas });
@@ -93,7 +97,7 @@ fn refused(refusal: &Refusal) -> String {
 }
 
 /// The run from this state on, each step done at once.
-fn run(state: &str, words: &str, pace: Pace, consent: &Consent) -> String {
+fn run(state: &str, words: &str, pace: Pace, consent: Consent) -> String {
     let mut observed = observed(state);
     let goal = match goal(&asked(words), &observed, consent) {
         Ok(goal) => goal,
@@ -134,7 +138,7 @@ fn expectation(expected: &[Expected]) -> String {
 }
 
 fn check(state: &str, words: &str) -> String {
-    run(state, words, Pace::Pods(1), &Consent::default())
+    run(state, words, Pace::Pods(1), Consent::default())
 }
 
 #[test]
@@ -171,17 +175,17 @@ fn what_shrinks_goes_one_pod_after_the_other_and_at_another_pace_if_told() {
     follow queryNode 1
     ");
     let state = "queryNode 6";
-    insta::assert_snapshot!(run(state, "qn=1", Pace::Pods(2), &Consent::default()), @"
+    insta::assert_snapshot!(run(state, "qn=1", Pace::Pods(2), Consent::default()), @"
     3: queryNode 6 to 4; then queryNode 4
     2: queryNode 4 to 2; then queryNode 2
     1: queryNode 2 to 1; then queryNode 1
     follow queryNode 1
     ");
-    insta::assert_snapshot!(run(state, "qn=-5", Pace::All, &Consent::default()), @"
+    insta::assert_snapshot!(run(state, "qn=-5", Pace::All, Consent::default()), @"
     1: queryNode 6 to 1; then queryNode 1
     follow queryNode 1
     ");
-    insta::assert_snapshot!(run(state, "qn=5", Pace::Pods(100), &Consent::default()), @"
+    insta::assert_snapshot!(run(state, "qn=5", Pace::Pods(100), Consent::default()), @"
     1: queryNode 6 to 5; then queryNode 5
     follow queryNode 5
     ");
@@ -348,7 +352,6 @@ fn what_cannot_be_scaled_is_refused() {
 
 #[test]
 fn a_second_coordinator_needs_active_standby() {
-    let standby = Consent { standby: vec![component::find("mixcoord").unwrap()], ..Consent::default() };
     insta::assert_snapshot!(check("mixCoordinator 1", "mixcoord=2"), @"
     refused: `mixCoordinator` of release `rel` in namespace `ns` is a coordinator, and coordinators do not scale (coordinator)
     because its active standby is off: a second one would crash in a loop
@@ -358,15 +361,15 @@ fn a_second_coordinator_needs_active_standby() {
     1: mixCoordinator 2 to 1; then mixCoordinator 1
     follow mixCoordinator 1
     ");
-    for (words, state) in [("mixcoord=2", "mixCoordinator 1"), ("mixcoord=1", "mixCoordinator 2")] {
-        assert!(run(state, words, Pace::Pods(1), &standby).contains("follow mixCoordinator"), "{words}");
+    for (words, state) in [("mixcoord=2", "mixCoordinator 1 standby"), ("mixcoord=1", "mixCoordinator 2 standby")] {
+        assert!(check(state, words).contains("follow mixCoordinator"), "{words}");
     }
-    insta::assert_snapshot!(run("mixCoordinator 1", "mixcoord=3", Pace::Pods(1), &standby), @"
+    insta::assert_snapshot!(check("mixCoordinator 1 standby", "mixcoord=3"), @"
     refused: `mixCoordinator` of release `rel` in namespace `ns` is a coordinator, and coordinators do not scale (coordinator)
     because its active standby is on: there can be 1, or 2 of which one waits; say which
     hint: scale the workers: `proxy`, `queryNode`, `dataNode`, `indexNode`, `streamingNode`
     ");
-    insta::assert_snapshot!(run("mixCoordinator 1", "mixcoord=+1", Pace::Pods(1), &standby), @"
+    insta::assert_snapshot!(check("mixCoordinator 1 standby", "mixcoord=+1"), @"
     refused: `mixCoordinator` of release `rel` in namespace `ns` is a coordinator, and coordinators do not scale (coordinator)
     because its active standby is on: there can be 1, or 2 of which one waits; say which
     hint: scale the workers: `proxy`, `queryNode`, `dataNode`, `indexNode`, `streamingNode`
@@ -383,8 +386,8 @@ fn zero_needs_consent_unless_it_is_so_already() {
     refused: `dataNode=0` would stop every `dataNode` of release `rel` in namespace `ns` (zero)
     hint: if that is what you want: `kubectl milvus scale rel dataNode=0 -n ns --allow-zero`
     ");
-    let consent = Consent { zero: true, ..Consent::default() };
-    insta::assert_snapshot!(run("dataNode 2", "dn=0", Pace::Pods(1), &consent), @"
+    let consent = Consent { zero: true };
+    insta::assert_snapshot!(run("dataNode 2", "dn=0", Pace::Pods(1), consent), @"
     2: dataNode 2 to 1; then dataNode 1
     1: dataNode 1 to 0; then dataNode 0
     follow dataNode 0
@@ -414,7 +417,7 @@ fn query_and_streaming_nodes_do_not_shrink_in_one_call() {
 fn a_release_that_is_not_deployed_is_left_alone() {
     let said = |status: &str| {
         let mut observed = observed("queryNode 1");
-        let goal = goal(&asked("qn=2"), &observed, &Consent::default()).unwrap();
+        let goal = goal(&asked("qn=2"), &observed, Consent::default()).unwrap();
         observed.release.status = Status::from(status);
         match next(&goal, &observed, Pace::All) {
             Ok(decision) => format!("{decision:?}"),
@@ -480,14 +483,14 @@ fn a_coordinators_count_is_passed_along_only_where_its_chart_reads_it() {
 fn in_the_middle_of_an_operation_nothing_is_said_of_what_was_asked() {
     let mut observed = observed("queryNode 1 live gone");
     observed.release.status = Status::from("pending-install");
-    let refusal = goal(&asked("qn=2"), &observed, &Consent::default()).unwrap_err();
+    let refusal = goal(&asked("qn=2"), &observed, Consent::default()).unwrap_err();
     assert!(matches!(refusal, Refusal::ReleasePending { .. }), "{refusal:?}");
 }
 
 #[test]
 fn what_is_not_there_is_told_before_what_its_count_may_be() {
     let said =
-        |state: &str, words: &str| refused(&goal(&asked(words), &observed(state), &Consent::default()).unwrap_err());
+        |state: &str, words: &str| refused(&goal(&asked(words), &observed(state), Consent::default()).unwrap_err());
     assert!(said("queryNode 1 image x/milvus:v2.6.0", "in=2").contains("(indexnode-gone)"));
     assert!(said("queryNode 1 image x/milvus:v2.5.9", "in=2").contains("(component-disabled)"));
     for component in ["attu", "cdc", "standalone", "rootcoord"] {

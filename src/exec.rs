@@ -29,7 +29,7 @@ pub enum CallFailure {
     /// It could not be started.
     #[error("cannot start `{line}`: {reason}")]
     NotStarted {
-        /// The line as it would be typed.
+        /// The line, as a message shows it.
         line: String,
         /// What the operating system says.
         reason: String,
@@ -37,7 +37,7 @@ pub enum CallFailure {
     /// It ended with another status than 0.
     #[error("`{line}` ended with {status}")]
     Ended {
-        /// The line as it would be typed.
+        /// The line, as a message shows it.
         line: String,
         /// `exit status 1`, `signal 9`.
         status: String,
@@ -47,7 +47,7 @@ pub enum CallFailure {
     /// It ended well, but what it printed is not what it promises to print.
     #[error("cannot understand what `{line}` printed: {reason}")]
     NotUnderstood {
-        /// The line as it would be typed.
+        /// The line, as a message shows it.
         line: String,
         /// What is wrong with it.
         reason: String,
@@ -108,7 +108,7 @@ impl Exec {
             }
             return Err(failed);
         }
-        let line = || query.0.to_string();
+        let line = || query.0.brief();
         drained.map_err(|failed| CallFailure::NotUnderstood { line: line(), reason: failed.to_string() })?;
         parsed.map_err(|reason| CallFailure::NotUnderstood { line: line(), reason })
     }
@@ -130,7 +130,7 @@ impl Exec {
         call: &Invocation,
         parse: impl FnOnce(&mut dyn BufRead) -> Result<T, String>,
     ) -> Result<T, CallFailure> {
-        let line = call.to_string();
+        let line = call.brief();
         let not_started =
             |failed: io::Error| CallFailure::NotStarted { line: line.clone(), reason: failed.to_string() };
         let expression = self.expression(call).stdout_capture().stderr_capture().unchecked();
@@ -152,7 +152,7 @@ impl Exec {
     /// Starts a reading call that goes on until the other side ends it, or the
     /// stream is dropped.
     pub fn follow(&self, query: &Query) -> Result<Stream, CallFailure> {
-        let line = query.0.to_string();
+        let line = query.0.brief();
         let child = self
             .expression(&query.0)
             .stderr_capture()
@@ -176,7 +176,7 @@ impl Exec {
     /// terminal that is closed, do not reach it (Helm would cancel and leave a
     /// failed revision). A second Ctrl-C and SIGTERM are passed on.
     pub fn change(&self, change: &Change) -> Result<Vec<u8>, CallFailure> {
-        let line = change.0.to_string();
+        let line = change.0.brief();
         let not_started =
             |failed: io::Error| CallFailure::NotStarted { line: line.clone(), reason: failed.to_string() };
         let expression = self.expression(&change.0).stdout_capture().stderr_capture().unchecked();

@@ -14,7 +14,7 @@ pub use self::record::{Record, read_record, record};
 use crate::chart::ChartSource;
 use crate::exec::CallFailure;
 use crate::invocation::{Change, Invocation, Program, Query};
-use crate::release::{Apply, ChartVersion, Release, Status};
+use crate::release::{Apply, ChartVersion};
 use crate::target::Target;
 
 /// `helm list`: every release of the namespace, whatever its status.
@@ -35,10 +35,10 @@ fn list_call() -> Invocation {
     Invocation::new(Program::Helm, ["list", "--output=json", "--max=0"].into_iter().chain(statuses))
 }
 
-/// `helm get metadata` of the newest revision; Helm 3.13 and newer.
+/// `helm get metadata` of one revision; Helm 3.13 and newer.
 #[must_use]
-pub fn metadata(target: &Target, release: &str) -> Query {
-    query(target, ["get", "metadata", release, "--output=json"])
+pub fn metadata(target: &Target, release: &str, revision: u64) -> Query {
+    query(target, ["get", "metadata", release, "--output=json", &format!("--revision={revision}")])
 }
 
 /// `helm get manifest` of one revision. Its output holds secrets.
@@ -185,30 +185,19 @@ pub fn read_list(output: &mut dyn BufRead) -> Result<Vec<Listed>, String> {
     json(output)
 }
 
-/// Reads [`metadata`].
-pub fn read_metadata(output: &mut dyn BufRead) -> Result<Release, String> {
+/// Reads how the release is applied out of [`metadata`]: of a [`record()`] that
+/// does not tell.
+pub fn read_apply(output: &mut dyn BufRead) -> Result<Apply, String> {
     #[derive(Deserialize)]
     struct Metadata {
-        name: String,
-        chart: String,
-        version: String,
-        revision: u64,
-        status: String,
-        // Helm 4 only; Helm 3 would go on client-side even with a release of
-        // Helm 4 (both measured).
+        // Helm 4 only.
         #[serde(rename = "applyMethod")]
         apply_method: Option<String>,
     }
     let read: Metadata = json(output)?;
-    Ok(Release {
-        name: read.name,
-        revision: read.revision,
-        status: Status::from(read.status.as_str()),
-        chart: ChartVersion { name: read.chart, version: read.version },
-        apply: match read.apply_method.as_deref() {
-            Some("ssa") => Apply::ServerSide,
-            _ => Apply::ClientSide,
-        },
+    Ok(match read.apply_method.as_deref() {
+        Some("ssa") => Apply::ServerSide,
+        _ => Apply::ClientSide,
     })
 }
 
@@ -307,7 +296,7 @@ pub enum Meaning {
     Unreachable,
     /// The API server says no.
     Forbidden,
-    /// An option is unknown: this Helm is too old.
+    /// An option, or what it takes, is unknown: this Helm is too old.
     TooOld,
     /// Another operation on the release is under way.
     Pending,
@@ -331,7 +320,7 @@ pub fn meaning(failure: &CallFailure) -> Meaning {
         Meaning::Unreachable
     } else if has(" is forbidden: ") {
         Meaning::Forbidden
-    } else if has("unknown command") || has("unknown flag") {
+    } else if has("unknown command") || has("unknown flag") || has("invalid argument \"server\" for \"--dry-run\"") {
         Meaning::TooOld
     } else if has("another operation (install/upgrade/rollback) is in progress") {
         Meaning::Pending
@@ -427,6 +416,10 @@ mod tests {
                 Meaning::Forbidden,
             ),
             ("Error: unknown flag: --output", Meaning::TooOld),
+            (
+                "Error: invalid argument \"server\" for \"--dry-run\" flag: strconv.ParseBool: parsing \"server\": invalid syntax",
+                Meaning::TooOld,
+            ),
             ("Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress", Meaning::Pending),
             ("Error: something new", Meaning::Unknown),
         ] {

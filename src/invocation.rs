@@ -62,7 +62,22 @@ impl Invocation {
         self.arguments.extend(words);
         self
     }
+
+    /// The line for a message, where it says which call it was: a word that is
+    /// longer than a line (a template) is cut after its `=`.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        let mut brief = self.clone();
+        for word in brief.arguments.iter_mut().filter(|word| word.chars().count() > LONGEST_WORD) {
+            let flag = word.split_once('=').map_or("", |(flag, _)| flag);
+            *word = if flag.is_empty() { "...".to_owned() } else { format!("{flag}=...") };
+        }
+        brief.to_string()
+    }
 }
+
+/// In characters; a path with labels and options is shorter.
+const LONGEST_WORD: usize = 300;
 
 /// The line as it can be pasted into a shell.
 impl fmt::Display for Invocation {
@@ -105,5 +120,13 @@ mod tests {
     fn the_line_can_be_pasted_into_a_shell() {
         let call = Invocation::new(Program::Helm, ["upgrade", "rel"]).word("it's $HOME").word("");
         assert_eq!(call.to_string(), r"helm upgrade rel 'it'\''s $HOME' ''");
+    }
+
+    #[test]
+    fn a_message_leaves_out_what_nobody_reads() {
+        let call = Invocation::new(Program::Helm, ["get", "all"]);
+        let long = call.clone().word(format!("--template={}", "x".repeat(LONGEST_WORD))).word("-n");
+        assert_eq!(long.brief(), "helm get all --template=... -n");
+        assert_eq!(call.brief(), call.to_string());
     }
 }

@@ -1,17 +1,19 @@
-//! The reading round: release, manifest, Deployments and pods, as much in
-//! parallel as their answers allow. Reads only.
+//! The reading round: release, Deployments, pods and autoscalers, all at the same
+//! time. Reads only.
 
 use serde::de::DeserializeOwned;
 
-use crate::component::ComponentRef;
+use crate::autoscaler::{self, Autoscaler};
+use crate::component::{ComponentRef, Role};
 use crate::error::Failure;
 use crate::exec::{CallFailure, Exec};
-use crate::helm::{self, Listed};
+use crate::helm::{self, Listed, Record};
 use crate::invocation::Query;
 use crate::kubectl::{self, Selector};
 use crate::manifest::{self, Change, Difference};
 use crate::pod::Pod;
-use crate::release::{Declared, Release, Status};
+use crate::reading::{Denied, Reading};
+use crate::release::{Apply, Declared, Release, Status};
 use crate::target::Target;
 use crate::workload::{Deployment, GitOps, List};
 
@@ -33,6 +35,11 @@ pub struct Observed {
     pub deployments: Vec<Deployment>,
     /// The pods of the components that were asked about.
     pub pods: Pods,
+    /// The autoscalers of the namespace.
+    pub autoscalers: Reading<Vec<Autoscaler>>,
+    /// Of the coordinators that were asked about, those whose active standby is
+    /// on, by the values of the newest revision.
+    pub standby: Vec<ComponentRef>,
 }
 
 /// Pods, and the position from which a watch sees every later change.
@@ -68,36 +75,71 @@ pub fn observe(
         ReleaseWish::Named(name) => name.clone(),
         ReleaseWish::Only => only_release(exec, target)?,
     };
-    let (release, deployments) = std::thread::scope(|scope| {
-        let deployments = scope.spawn(|| read_deployments(exec, target, &name));
-        let release = exec
-            .read(&helm::metadata(target, &name), helm::read_metadata)
-            .map_err(|failed| release_failure(&failed, target, &name));
-        (release, joined(deployments))
-    });
-    let release = match release {
-        Err(failure) if failure.id == Some("not-found") => {
-            return Err(not_helms(exec, target, &name).unwrap_or(failure));
-        }
-        other => other?,
-    };
-    let deployments = deployments?;
-    if release.chart.name != "milvus" {
-        let manifest = read_manifest(exec, target, &name, release.revision).unwrap_or_default();
-        return Err(not_milvus(&release, &manifest, target));
-    }
     let labels: Vec<&str> = components.iter().map(|c| c.label).collect();
-    let (rendered, pods) = std::thread::scope(|scope| {
+    let coordinators: Vec<ComponentRef> = components.iter().copied().filter(|c| c.role == Role::Coordinator).collect();
+    let (record, deployments, pods, autoscalers) = std::thread::scope(|scope| {
+        let deployments = scope.spawn(|| read_deployments(exec, target, &name));
         let pods = scope.spawn(|| match labels.as_slice() {
             [] => Ok(Pods::default()),
             labels => read_pods(exec, target, &kubectl::pods_of(&name, labels))
                 .map_err(|failed| cluster_failure(&failed, "list", "pods", target)),
         });
-        let rendered = read_manifest(exec, target, &name, release.revision);
-        (rendered, joined(pods))
+        let autoscalers = scope.spawn(|| read_autoscalers(exec, target));
+        let record = read_record(exec, target, &name, &coordinators);
+        (record, joined(deployments), joined(pods), joined(autoscalers))
     });
-    let Basis { manifest, failed, declared } = basis(exec, target, &release, rendered?)?;
-    Ok(Observed { release, manifest, failed, declared, deployments, pods: pods? })
+    let Record { mut release, manifest, standby, .. } = match record {
+        Err(failure) if failure.id == Some("not-found") => {
+            return Err(not_helms(exec, target, &name).unwrap_or(failure));
+        }
+        other => other?,
+    };
+    if release.chart.name != "milvus" {
+        return Err(not_milvus(&release, &manifest, target));
+    }
+    let (deployments, pods) = (deployments?, pods?);
+    if release.apply == Apply::Unread {
+        release.apply = exec
+            .read(&helm::metadata(target, &name, release.revision), helm::read_apply)
+            .map_err(|failed| release_failure(&failed, target, &name))?;
+    }
+    let Basis { manifest, failed, declared } = basis(exec, target, &release, manifest)?;
+    Ok(Observed { release, manifest, failed, declared, deployments, pods, autoscalers, standby })
+}
+
+/// What Helm has recorded of the newest revision, and of its values whether
+/// these coordinators have an active standby.
+pub fn read_record(exec: &Exec, target: &Target, name: &str, coordinators: &[ComponentRef]) -> Result<Record, Failure> {
+    exec.read(&helm::record(target, name, coordinators), |output| helm::read_record(output, coordinators))
+        .map_err(|failed| release_failure(&failed, target, name))
+}
+
+/// The right to see who else moves counts.
+pub const LIST_AUTOSCALERS: Denied = Denied { verb: "list", resource: "horizontalpodautoscalers.autoscaling" };
+
+/// The autoscalers of the namespace.
+#[must_use]
+pub fn read_autoscalers(exec: &Exec, target: &Target) -> Reading<Vec<Autoscaler>> {
+    Reading::of(exec.read(&kubectl::list_autoscalers(target), autoscaler::read_list), LIST_AUTOSCALERS)
+}
+
+/// Why something was not read, for who cannot go on without it. What does not
+/// exist has been read.
+#[must_use]
+pub fn not_read<T>(reading: &Reading<T>, needs: Denied, target: &Target) -> Option<Failure> {
+    let Denied { verb, resource } = needs;
+    let namespace = &target.namespace;
+    match reading {
+        Reading::Known(_) | Reading::Absent => None,
+        Reading::Forbidden(_) => Some(
+            Failure::new("forbidden", format!("you may not {verb} `{resource}` in namespace `{namespace}`"))
+                .hint(format!("kubectl auth can-i {verb} {resource}{}", target.hints().kubectl())),
+        ),
+        Reading::Unclear(reason) => Some(
+            Failure::new("kubectl-failed", format!("cannot {verb} `{resource}` in namespace `{namespace}`"))
+                .because(reason.clone()),
+        ),
+    }
 }
 
 /// What an upgrade that reuses values starts from.

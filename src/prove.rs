@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 pub use self::place::{origin, with_each};
-use crate::autoscaler::{self, Autoscaler};
 use crate::error::Failure;
 use crate::exec::{CallFailure, Exec};
 use crate::helm::{self, Upgrade};
@@ -18,7 +17,6 @@ use crate::manifest::{self, Change, Difference, Object, ObjectId, Objects};
 use crate::observe::{Observed, cluster_failure, joined, release_failure};
 use crate::order::Permitted;
 use crate::overwrite::{self, Look};
-use crate::reading::{Denied, Reading};
 use crate::release::Apply;
 use crate::rights::{self, Right};
 use crate::target::Target;
@@ -38,8 +36,6 @@ pub struct Proof {
     /// Finished Jobs that only an installation renders: they go, and nothing
     /// runs again.
     pub finished_jobs: Vec<String>,
-    /// The autoscalers of the namespace.
-    pub autoscalers: Reading<Vec<Autoscaler>>,
     /// The generation of every live workload of the release, to see afterwards
     /// that only the named ones moved.
     pub generations: BTreeMap<ObjectId, i64>,
@@ -93,15 +89,11 @@ pub fn prove(
     let released = manifest::objects(&observed.manifest).map_err(|reason| unreadable(observed, target, &reason))?;
     let mut rights = rights::needed(target, observed.release.apply, &released);
     rights.extend_from_slice(also_needed);
-    let (rendered, live, autoscalers, allowed) = std::thread::scope(|scope| {
+    let (rendered, live, allowed) = std::thread::scope(|scope| {
         let allowed = scope.spawn(|| rights::check(exec, target, &rights));
         let live = scope.spawn(|| live_objects(exec, target, &released));
-        let autoscalers = scope.spawn(|| {
-            let needs = Denied { verb: "list", resource: "horizontalpodautoscalers.autoscaling" };
-            Reading::of(exec.read(&kubectl::list_autoscalers(target), autoscaler::read_list), needs)
-        });
         let rendered = render(exec, target, upgrade);
-        (rendered, joined(live), joined(autoscalers), joined(allowed))
+        (rendered, joined(live), joined(allowed))
     });
     allowed?;
     let (rendered, live) = (rendered?, live?);
@@ -144,7 +136,7 @@ pub fn prove(
         .filter(|(id, _)| id.is_workload())
         .filter_map(|(id, object)| Some((id.clone(), object.pointer("/metadata/generation")?.as_i64()?)))
         .collect();
-    Ok(Proof { against_release, against_cluster, objects, moved, finished_jobs, autoscalers, generations })
+    Ok(Proof { against_release, against_cluster, objects, moved, finished_jobs, generations })
 }
 
 /// The order was made from counts that the round saw; one that moved since then

@@ -25,7 +25,7 @@ pub enum Apply {
     ClientSide,
     /// Server-side apply: a release that Helm 4 installed, under Helm 4.
     ServerSide,
-    /// Not read: who only looks need not know.
+    /// Helm's record does not tell: who only looks need not know.
     Unread,
 }
 

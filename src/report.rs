@@ -14,7 +14,6 @@ use crate::observe::Observed;
 use crate::order::Order;
 use crate::pod::Pod;
 use crate::prove::Proof;
-use crate::reading::Reading;
 use crate::release::Release;
 use crate::verdict::Progress;
 
@@ -267,7 +266,7 @@ impl ProofReport {
                 .collect(),
             avoided: order.avoided.iter().map(|known| (*known).into()).collect(),
             finished_jobs: proof.finished_jobs.clone(),
-            autoscalers_read: matches!(proof.autoscalers, Reading::Known(_)),
+            autoscalers_read: observed.autoscalers.known().is_some(),
             other_changes: proof.others().iter().map(ToString::to_string).collect(),
             notes: order.notes(),
         }

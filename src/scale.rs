@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use crate::apply::{self, Applied, Proven};
 use crate::chart::ChartSource;
-use crate::component::{ComponentRef, Role};
+use crate::component::ComponentRef;
 use crate::decide::{self, Consent, Decision, Goal, Step};
 use crate::error::Failure;
 use crate::exec::Exec;
@@ -196,7 +196,7 @@ impl Run<'_> {
             self.begin_anew(what.clone())?;
             return Ok(None);
         }
-        self.autoscaled(&proof, step, observed)?;
+        self.autoscaled(step, observed)?;
         self.report.proof(&order, &proof, observed);
         self.caution_of_history(history);
         let upgrade = order.upgrade(&observed.release, &source, history);
@@ -281,29 +281,13 @@ impl Run<'_> {
         if let Some(goal) = &self.goal {
             return Ok(goal.clone());
         }
-        let consent = Consent { zero: self.request.allow_zero, standby: self.standby(observed) };
-        let goal = decide::goal(&self.request.asked, observed, &consent)
-            .map_err(|refusal| self.refused(&refusal, observed))?;
+        let consent = Consent { zero: self.request.allow_zero };
+        let goal =
+            decide::goal(&self.request.asked, observed, consent).map_err(|refusal| self.refused(&refusal, observed))?;
         self.time_enough(&goal, observed)?;
         self.report.aims(&goal);
         self.goal = Some(goal.clone());
         Ok(goal)
-    }
-
-    /// The coordinators whose active standby is on, by the release's values;
-    /// read only when a coordinator was asked for. What cannot be read is off.
-    fn standby(&self, observed: &Observed) -> Vec<ComponentRef> {
-        let asked = self.request.asked.iter().filter_map(|asked| asked.component);
-        let coordinators: Vec<ComponentRef> = asked.filter(|component| component.role == Role::Coordinator).collect();
-        if coordinators.is_empty() {
-            return coordinators;
-        }
-        let query = helm::values(self.target, &observed.release.name, observed.release.revision);
-        let values = self.exec.read(&query, helm::read_values).unwrap_or_default();
-        let on = |component: &ComponentRef| {
-            values.pointer(&format!("/{}/activeStandby/enabled", component.key)) == Some(&true.into())
-        };
-        coordinators.into_iter().filter(on).collect()
     }
 
     fn note_once(&mut self, note: String) {

@@ -7,24 +7,22 @@ use crate::observe::Observed;
 use crate::refusal::Refusal;
 
 /// What makes a goal permissible beyond what is observed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Consent {
     /// Whether a component may be stopped altogether.
     pub zero: bool,
-    /// The coordinators whose active standby is on.
-    pub standby: Vec<ComponentRef>,
 }
 
 /// Turns what was asked into absolute counts, or says why that cannot be. In the
 /// middle of an operation nothing is what it will be.
-pub fn goal(asked: &[Asked], observed: &Observed, consent: &Consent) -> Result<Goal, Refusal> {
+pub fn goal(asked: &[Asked], observed: &Observed, consent: Consent) -> Result<Goal, Refusal> {
     at_rest(observed)?;
     let aims = asked
         .iter()
         .map(|one| {
             let component = known(&one.spelling, one.component, observed)?;
             if component.role == Role::Coordinator {
-                coordinator(component, one.count, consent)?;
+                coordinator(component, one.count, &observed.standby)?;
             }
             aim(component, one.count, observed, consent.zero)
         })
@@ -79,12 +77,13 @@ fn not_there(component: ComponentRef, runs: &[ComponentRef], observed: &Observed
 
 /// One coordinator always works; a second needs active standby, and a third
 /// only waits.
-fn coordinator(component: ComponentRef, count: Count, consent: &Consent) -> Result<(), Refusal> {
+fn coordinator(component: ComponentRef, count: Count, standby: &[ComponentRef]) -> Result<(), Refusal> {
+    let standby = standby.contains(&component);
     let fits = match count {
-        Count::Exactly(count) => count <= 1 || (count == 2 && consent.standby.contains(&component)),
+        Count::Exactly(count) => count <= 1 || (count == 2 && standby),
         Count::More(_) | Count::Fewer(_) => false,
     };
-    if fits { Ok(()) } else { Err(Refusal::Coordinator { component, standby: consent.standby.contains(&component) }) }
+    if fits { Ok(()) } else { Err(Refusal::Coordinator { component, standby }) }
 }
 
 /// Whether someone else decides about a component, or it cannot work at all.

@@ -40,7 +40,7 @@ pub fn with_each(
             // These would come back at every place.
             Err(failure)
                 if exec.is_interrupted()
-                    || matches!(failure.id, Some("forbidden" | "unreachable" | "release-pending")) =>
+                    || matches!(failure.id, Some("forbidden" | "unreachable" | "release-pending" | "tool-too-old")) =>
             {
                 return Err(failure);
             }

@@ -1,12 +1,10 @@
 //! The proof of a step: where the chart is, whether it holds, and if not, why.
 
 use super::Run;
-use crate::autoscaler;
 use crate::chart::ChartSource;
 use crate::component::ComponentRef;
 use crate::decide::{self, CountChange, Step};
 use crate::error::Failure;
-use crate::kubectl;
 use crate::manifest::Difference;
 use crate::objection::{self, Origin};
 use crate::observe::Observed;
@@ -50,35 +48,22 @@ impl Run<'_> {
 
     /// Refuses a step on a component whose count an autoscaler moves, unless it
     /// only grows and the count is one that it leaves alone.
-    pub(super) fn autoscaled(&self, proof: &Proof, step: &Step, observed: &Observed) -> Result<(), Failure> {
-        let autoscalers = match &proof.autoscalers {
-            Reading::Known(autoscalers) => autoscalers,
-            Reading::Absent => {
-                self.ui
-                    .note("the API server has no `autoscaling/v2`: whether an autoscaler owns the count is not known");
-                return Ok(());
-            }
+    pub(super) fn autoscaled(&self, step: &Step, observed: &Observed) -> Result<(), Failure> {
+        let unknown = "whether an autoscaler owns the count is not known";
+        match &observed.autoscalers {
+            Reading::Known(_) => {}
+            Reading::Absent => self.ui.note(&format!("the API server has no `autoscaling/v2`: {unknown}")),
             Reading::Forbidden(denied) => {
-                self.ui.note(&format!(
-                    "you may not {} `{}`: whether an autoscaler owns the count is not known",
-                    denied.verb, denied.resource
-                ));
-                return Ok(());
+                self.ui.note(&format!("you may not {} `{}`: {unknown}", denied.verb, denied.resource));
             }
-            Reading::Unclear(reason) => {
-                self.ui.note(&format!("whether an autoscaler owns the count is not known: {reason}"));
-                return Ok(());
-            }
-        };
-        decide::autoscaled(&self.wanted(step), observed, autoscalers)
-            .map_err(|refusal| self.refused(&refusal, observed))
+            Reading::Unclear(reason) => self.ui.note(&format!("{unknown}: {reason}")),
+        }
+        decide::autoscaled(&self.wanted(step), observed).map_err(|refusal| self.refused(&refusal, observed))
     }
 
     /// Says whose count is as wanted only for the moment.
     pub(super) fn note_autoscalers(&mut self, observed: &Observed, components: &[ComponentRef]) {
-        let Ok(autoscalers) = self.exec.read(&kubectl::list_autoscalers(self.target), autoscaler::read_list) else {
-            return;
-        };
+        let Some(autoscalers) = observed.autoscalers.known() else { return };
         for declared in observed.declared.iter().filter(|declared| components.contains(&declared.component)) {
             if let Some(autoscaler) = autoscalers.iter().find(|autoscaler| autoscaler.deployment == declared.name) {
                 self.note_once(format!("the count of `{}` is as wanted, and {autoscaler}", declared.component.key));

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 
 use super::judge::questionable;
 use super::seen::{Namespace, Recorded, Seen};
-use crate::autoscaler;
+use crate::component;
 use crate::error::Failure;
 use crate::exec::{CallFailure, Exec};
 use crate::helm::{self, Listed};
 use crate::kubectl;
-use crate::observe::{self, joined, read_pods, release_failure};
+use crate::observe::{self, joined, read_autoscalers, read_pods, read_record, release_failure};
 use crate::reading::{Denied, Reading};
 use crate::release::Declared;
 use crate::request::Which;
@@ -30,7 +30,6 @@ const QUESTIONED: usize = 10;
 
 const DEPLOYMENTS: Denied = Denied { verb: "list", resource: "deployments.apps" };
 const PODS: Denied = Denied { verb: "list", resource: "pods" };
-const AUTOSCALERS: Denied = Denied { verb: "list", resource: "horizontalpodautoscalers.autoscaling" };
 
 /// What a look came to: the releases, and what keeps the picture from being
 /// whole.
@@ -92,22 +91,8 @@ fn whole(
 
 /// Without these no answer is whole.
 fn not_read(target: &Target, namespace: &Namespace) -> Option<Failure> {
-    fn one<T>(reading: &Reading<T>, denied: Denied, target: &Target) -> Option<Failure> {
-        let Denied { verb, resource } = denied;
-        let at = &target.namespace;
-        match reading {
-            Reading::Known(_) | Reading::Absent => None,
-            Reading::Forbidden(_) => Some(
-                Failure::new("forbidden", format!("you may not {verb} `{resource}` in namespace `{at}`"))
-                    .hint(format!("kubectl auth can-i {verb} {resource}{}", target.hints().kubectl())),
-            ),
-            Reading::Unclear(reason) => Some(
-                Failure::new("kubectl-failed", format!("cannot {verb} `{resource}` in namespace `{at}`"))
-                    .because(reason.clone()),
-            ),
-        }
-    }
-    one(&namespace.deployments, DEPLOYMENTS, target).or_else(|| one(&namespace.pods, PODS, target))
+    observe::not_read(&namespace.deployments, DEPLOYMENTS, target)
+        .or_else(|| observe::not_read(&namespace.pods, PODS, target))
 }
 
 fn all_of(exec: &Exec, target: &Target) -> Result<Look, Failure> {
@@ -200,8 +185,7 @@ fn read_namespace(exec: &Exec, target: &Target) -> Arc<Namespace> {
     let everything = kubectl::everything();
     let (deployments, pods, autoscalers) = std::thread::scope(|scope| {
         let pods = scope.spawn(|| Reading::of(read_pods(exec, target, &everything).map(|pods| pods.items), PODS));
-        let autoscalers = scope
-            .spawn(|| Reading::of(exec.read(&kubectl::list_autoscalers(target), autoscaler::read_list), AUTOSCALERS));
+        let autoscalers = scope.spawn(|| read_autoscalers(exec, target));
         let list: Result<List<Deployment>, CallFailure> =
             observe::pages(exec, |page| kubectl::list_deployments(target, &everything, page));
         (Reading::of(list.map(|list| list.items), DEPLOYMENTS), joined(pods), joined(autoscalers))
@@ -216,9 +200,7 @@ fn read_namespace(exec: &Exec, target: &Target) -> Arc<Namespace> {
 }
 
 fn read_release(exec: &Exec, target: &Target, name: &str) -> Result<Recorded, Failure> {
-    let record = exec
-        .read(&helm::record(target, name), helm::read_record)
-        .map_err(|failed| release_failure(&failed, target, name))?;
+    let record = read_record(exec, target, name, &component::coordinators())?;
     if record.release.chart.name != "milvus" {
         return Err(observe::not_milvus(&record.release, &record.manifest, target));
     }

@@ -5,7 +5,6 @@
 
 use super::report::ScaleAnswer;
 use super::seen::{Namespace, Recorded};
-use crate::autoscaler::Autoscaler;
 use crate::component::{self, ComponentRef};
 use crate::decide::{self, Asked, Consent, Count, Decision, Pace};
 use crate::error::{Failure, plain};
@@ -20,8 +19,6 @@ use crate::workload::Deployment;
 /// Everything that `scale` decides from, in the shape it decides from.
 pub(super) struct Scalable<'a> {
     observed: Observed,
-    autoscalers: &'a [Autoscaler],
-    consent: Consent,
     place: Place<'a>,
     overwritten: Vec<Difference>,
 }
@@ -50,10 +47,9 @@ impl<'a> Scalable<'a> {
                 declared,
                 deployments,
                 pods: Pods { items: pods, resource_version: String::new() },
+                autoscalers: namespace.autoscalers.clone(),
+                standby: recorded.record.standby.clone(),
             },
-            // Unread, they hinder `scale` no more than this.
-            autoscalers: namespace.autoscalers.known().map_or(&[], Vec::as_slice),
-            consent: Consent { zero: false, standby: recorded.record.standby.clone() },
             place: Place {
                 release: &release.name,
                 namespace: &namespace.name,
@@ -90,7 +86,6 @@ impl<'a> Scalable<'a> {
             objects: Vec::new(),
             moved: None,
             finished_jobs: Vec::new(),
-            autoscalers: Reading::Absent,
             generations: std::collections::BTreeMap::new(),
         };
         let consent = format!("{command} --allow-other-changes");
@@ -98,11 +93,11 @@ impl<'a> Scalable<'a> {
     }
 
     fn decided(&self, asked: &Asked) -> Result<bool, Refusal> {
-        let goal = decide::goal(std::slice::from_ref(asked), &self.observed, &self.consent)?;
+        let goal = decide::goal(std::slice::from_ref(asked), &self.observed, Consent::default())?;
         match decide::next(&goal, &self.observed, Pace::Pods(1))? {
             Decision::Step { step, .. } => {
                 decide::kept(&step, &self.observed)?;
-                decide::autoscaled(&step.changes, &self.observed, self.autoscalers)?;
+                decide::autoscaled(&step.changes, &self.observed)?;
                 Ok(true)
             }
             Decision::Follow(_) => Ok(false),

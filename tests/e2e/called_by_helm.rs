@@ -87,7 +87,7 @@ fn flags_of_helm_reach_both_programs(helm: Helm) {
         let told = |program: &str, flags: &str| {
             commands.iter().any(|line| line.starts_with(program) && line.ends_with(&format!(" {flags}")))
         };
-        assert!(told("helm get metadata rel", &helms), "{words}: {commands:#?} {said}");
+        assert!(told("helm get all rel", &helms), "{words}: {commands:#?} {said}");
         assert!(told("kubectl get", kubectls), "{words}: {commands:#?} {said}");
         assert!(said.stderr.contains("(not-found)"), "{words}: {said}");
     }

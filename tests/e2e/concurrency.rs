@@ -125,7 +125,7 @@ real=$(command -v helm)
 mkdir "$SANDBOX_DIR/front"
 cat >"$SANDBOX_DIR/front/helm" <<END
 #!/bin/sh
-case " \$* " in *" get metadata "*)
+case " \$* " in *" get all "*)
   if grep -q '^.1/2. ' "$SANDBOX_DIR/said" && mkdir "$SANDBOX_DIR/away" 2>/dev/null; then
     sandbox apiserver stop >&2
     (sleep 5; sandbox apiserver start) >/dev/null 2>&1 &

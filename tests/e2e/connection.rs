@@ -42,7 +42,7 @@ fn a_cluster_that_does_not_answer_is_told(helm: Helm) {
     insta::allow_duplicates! {
         insta::assert_snapshot!(refuse("rel querynode=3"), @r#"
         error: the cluster cannot be reached (unreachable)
-        caused by: `helm get metadata rel --output=json --namespace=NAMESPACE --kube-context=sandbox --kubeconfig=HOME/closed` ended with exit status 1
+        caused by: `helm get all rel --template=... --namespace=NAMESPACE --kube-context=sandbox --kubeconfig=HOME/closed` ended with exit status 1
         caused by: Kubernetes cluster unreachable: Get "https://127.0.0.1:PORT/version": dial tcp 127.0.0.1:PORT: connect: connection refused
 
         hint: kubectl cluster-info
@@ -69,7 +69,7 @@ fn a_cluster_that_does_not_know_the_user_is_told() {
     let run = sandbox.milvus("scale rel querynode=3").word("--kubeconfig").word(stranger.to_str().unwrap());
     insta::assert_snapshot!(refused(&sandbox, run), @"
     error: the cluster cannot be reached (unreachable)
-    caused by: `helm get metadata rel --output=json --namespace=NAMESPACE --kube-context=sandbox --kubeconfig=HOME/stranger` ended with exit status 1
+    caused by: `helm get all rel --template=... --namespace=NAMESPACE --kube-context=sandbox --kubeconfig=HOME/stranger` ended with exit status 1
     caused by: Kubernetes cluster unreachable: the server has asked for the client to provide credentials
 
     hint: kubectl cluster-info

@@ -191,7 +191,7 @@ fn a_count_that_moves_after_the_proof_is_noticed(helm: Helm) {
           proxy stays at 2: the release says 1, set by `kubectl`; in your values file: proxy.replicas: 2
         ");
     }
-    proxies_move(&sandbox, "*get\\ manifest*", 3);
+    proxies_move(&sandbox, "*search\\ repo*", 3);
     insta::allow_duplicates! {
         insta::assert_snapshot!(sandbox.scale("rel datanode=3"), @"
         exit 0

@@ -74,7 +74,7 @@ fn ctrl_c_while_reading_changes_nothing(helm: Helm) {
     sandbox.install("rel", NEWEST, "");
     let before = sandbox.state();
     let begun = sandbox.home().join("begun");
-    for when in ["get metadata", "get manifest", "--dry-run=server", "history"] {
+    for when in ["get all", "--dry-run=server", "history"] {
         let _ = std::fs::remove_file(&begun);
         let script = format!("case \" $* \" in *' {when} '*) : >{}; sleep 5;; esac", begun.display());
         sandbox.wrap("helm", &format!("{script}\nexec \"$REAL\" \"$@\""));
@@ -125,21 +125,22 @@ fn ctrl_c_works_while_a_program_hangs() {
     let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
     sandbox.install("rel", NEWEST, "");
     let before = sandbox.state();
-    for (program, when) in [("helm", "\"$2\" = metadata"), ("kubectl", "\"$2\" = --raw")] {
-        let pid = sandbox.home().join(format!("{program}.pid"));
+    for (program, when) in [("helm", "\"$2\" = all"), ("kubectl", "\"$2\" = --raw")] {
+        let pids = sandbox.home().join(format!("{program}.pids"));
         let script =
-            format!("[ {when} ] && {{ echo $$ >{0}; exec sleep 1000; }}\nexec \"$REAL\" \"$@\"", pid.display());
+            format!("[ {when} ] && {{ echo $$ >>{0}; exec sleep 1000; }}\nexec \"$REAL\" \"$@\"", pids.display());
         sandbox.wrap(program, &script);
         let run = sandbox.milvus("scale rel querynode=2").start();
-        sandbox.until("it hangs", || std::fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n')));
+        sandbox.until("it hangs", || std::fs::read_to_string(&pids).is_ok_and(|text| text.ends_with('\n')));
         let said = run.signal_and_end("INT");
         insta::allow_duplicates! { insta::assert_snapshot!(said, @"
         exit 130
         ----- stderr
         error: interrupted before anything was changed, in namespace `NAMESPACE` (interrupted)
         "); }
-        let hung = std::fs::read_to_string(&pid).unwrap();
-        sandbox.until("nothing is left", || !std::path::Path::new("/proc").join(hung.trim()).exists());
+        let hung = std::fs::read_to_string(&pids).unwrap();
+        let is_there = |pid: &str| std::path::Path::new("/proc").join(pid).exists();
+        sandbox.until("nothing is left", || !hung.lines().any(is_there));
         sandbox.unwrap(program);
     }
     assert_eq!(sandbox.state(), before);

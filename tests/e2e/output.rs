@@ -172,7 +172,7 @@ fn verbose_shows_every_command_as_it_can_be_pasted() {
     let log = sandbox.home().join("started");
     for program in ["helm", "kubectl"] {
         // In one piece: several are started at once.
-        let line = format!("line=$(printf ' <%s>' \"$@\"); echo \"{program}$line\" >>{}", log.display());
+        let line = format!("line=$(printf ' <%s>' \"$@\"); printf '%s\\n' \"{program}$line\" >>{}", log.display());
         sandbox.wrap(program, &format!("{line}\nexec \"$REAL\" \"$@\""));
     }
     let said = sandbox.scale("querynode=2 -v");
