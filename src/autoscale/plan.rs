@@ -361,7 +361,7 @@ impl<'a> Around<'a> {
         let shrinks = (!wanted.grow_only && holds_something(self.component)).then(|| {
             format!(
                 "this autoscaler removes pods of `{key}` with the chart's 30 s and without looking whether the service \
-                 is available, which can fail searches; with `--grow-only` it only adds, and `kubectl milvus scale` removes"
+                 is available, which can fail searches; with `--grow-only` it only adds, and `scale` removes"
             )
         });
         let resets = declares.map(|count| {
@@ -374,7 +374,9 @@ impl<'a> Around<'a> {
                      sets `{key}` back to {count}, which the release declares"
                 ),
             };
-            format!("a later `helm upgrade` of yours {whats}; `kubectl milvus` passes the count of the moment along")
+            format!(
+                "a later `helm upgrade` of yours {whats}; `scale` and `autoscale` pass the count of the moment along"
+            )
         });
         [grows, unmeasured, shrinks, resets].into_iter().flatten().collect()
     }

@@ -147,15 +147,15 @@ fn switched_on_the_live_count_is_passed_along() {
     set queryNode.hpa.enabled=true queryNode.hpa.minReplicas=2 queryNode.hpa.maxReplicas=5 queryNode.hpa.cpuUtilization=70 queryNode.replicas=3 proxy.replicas=2
     permitted {"rel-milvus-proxy": 2, "rel-milvus-querynode": 3} HorizontalPodAutoscaler `rel-milvus-querynode-hpa`
     at 3: none, then rel-milvus-querynode-hpa between 2 and 5 (cpu 70 %, memory 60 %)
-    - this autoscaler removes pods of `queryNode` with the chart's 30 s and without looking whether the service is available, which can fail searches; with `--grow-only` it only adds, and `kubectl milvus scale` removes
-    - a later `helm upgrade` of yours sets `queryNode` back to 3, which the release declares; `kubectl milvus` passes the count of the moment along
+    - this autoscaler removes pods of `queryNode` with the chart's 30 s and without looking whether the service is available, which can fail searches; with `--grow-only` it only adds, and `scale` removes
+    - a later `helm upgrade` of yours sets `queryNode` back to 3, which the release declares; `scale` and `autoscale` pass the count of the moment along
     "#);
     insta::assert_snapshot!(state.said("proxy", on(between(2, 5))), @r#"
     proxy autoscaled between 2 and 5 (cpu 40 %)
     set proxy.hpa.enabled=true proxy.hpa.minReplicas=2 proxy.hpa.maxReplicas=5 proxy.replicas=2 queryNode.replicas=3
     permitted {"rel-milvus-proxy": 2, "rel-milvus-querynode": 3} HorizontalPodAutoscaler `rel-milvus-proxy-hpa`
     at 2: none, then rel-milvus-proxy-hpa between 2 and 5 (cpu 40 %)
-    - a later `helm upgrade` of yours sets `proxy` back to 2, which the release declares; `kubectl milvus` passes the count of the moment along
+    - a later `helm upgrade` of yours sets `proxy` back to 2, which the release declares; `scale` and `autoscale` pass the count of the moment along
     "#);
 }
 
@@ -168,7 +168,7 @@ fn below_the_smallest_count_it_is_said_that_it_grows_and_above_the_largest_refus
     permitted {"rel-milvus-proxy": 1} HorizontalPodAutoscaler `rel-milvus-proxy-hpa`
     at 1: none, then rel-milvus-proxy-hpa between 2 and 5 (cpu 40 %)
     - the autoscaler grows `proxy` from 1 to 2 as soon as it is there
-    - a later `helm upgrade` of yours sets `proxy` back to 1, which the release declares; `kubectl milvus` passes the count of the moment along
+    - a later `helm upgrade` of yours sets `proxy` back to 1, which the release declares; `scale` and `autoscale` pass the count of the moment along
     "#);
     insta::assert_snapshot!(State::of("queryNode 6").said("qn", on(between(2, 5))), @"
     refused: `queryNode` of release `rel` in namespace `ns` is at 6, above `--max 5` (outside-bounds)
@@ -186,8 +186,8 @@ fn what_is_so_already_is_left_alone() {
     let state = State::of("queryNode 1 live 3").on("qn", (2, 5), (2, 5));
     insta::assert_snapshot!(state.said("qn", on(between(2, 5))), @"
     nothing, at 3: rel-milvus-querynode-hpa between 2 and 5 (cpu 40 %, memory 60 %), then rel-milvus-querynode-hpa between 2 and 5 (cpu 40 %, memory 60 %)
-    - this autoscaler removes pods of `queryNode` with the chart's 30 s and without looking whether the service is available, which can fail searches; with `--grow-only` it only adds, and `kubectl milvus scale` removes
-    - a later `helm upgrade` of yours sets `queryNode` back to 3, which the release declares; `kubectl milvus` passes the count of the moment along
+    - this autoscaler removes pods of `queryNode` with the chart's 30 s and without looking whether the service is available, which can fail searches; with `--grow-only` it only adds, and `scale` removes
+    - a later `helm upgrade` of yours sets `queryNode` back to 3, which the release declares; `scale` and `autoscale` pass the count of the moment along
     ");
     // Changed by hand, or in the release alone, it is not so.
     let by_hand = State::of("queryNode 3").on("qn", (2, 5), (1, 9));
@@ -196,8 +196,8 @@ fn what_is_so_already_is_left_alone() {
     set queryNode.hpa.enabled=true queryNode.hpa.minReplicas=2 queryNode.hpa.maxReplicas=5 queryNode.replicas=3
     permitted {"rel-milvus-querynode": 3} HorizontalPodAutoscaler `rel-milvus-querynode-hpa`
     at 3: rel-milvus-querynode-hpa between 1 and 9 (cpu 40 %, memory 60 %), then rel-milvus-querynode-hpa between 2 and 5 (cpu 40 %, memory 60 %)
-    - this autoscaler removes pods of `queryNode` with the chart's 30 s and without looking whether the service is available, which can fail searches; with `--grow-only` it only adds, and `kubectl milvus scale` removes
-    - a later `helm upgrade` of yours sets `queryNode` back to 3, which the release declares; `kubectl milvus` passes the count of the moment along
+    - this autoscaler removes pods of `queryNode` with the chart's 30 s and without looking whether the service is available, which can fail searches; with `--grow-only` it only adds, and `scale` removes
+    - a later `helm upgrade` of yours sets `queryNode` back to 3, which the release declares; `scale` and `autoscale` pass the count of the moment along
     "#);
     insta::assert_snapshot!(State::of("queryNode 3").off("qn"), @"nothing, at 3: none, then none");
 }
@@ -236,7 +236,7 @@ fn a_count_that_the_release_leaves_out_stays_left_out_until_it_is_switched_off()
     set queryNode.hpa.enabled=true queryNode.hpa.minReplicas=1 queryNode.hpa.maxReplicas=5
     permitted {} HorizontalPodAutoscaler `rel-milvus-querynode-hpa`
     at 1: none, then rel-milvus-querynode-hpa between 1 and 5 (cpu 40 %, memory 60 %)
-    - this autoscaler removes pods of `queryNode` with the chart's 30 s and without looking whether the service is available, which can fail searches; with `--grow-only` it only adds, and `kubectl milvus scale` removes
+    - this autoscaler removes pods of `queryNode` with the chart's 30 s and without looking whether the service is available, which can fail searches; with `--grow-only` it only adds, and `scale` removes
     ");
     insta::assert_snapshot!(state.off("qn"), @r#"
     queryNode without autoscaler, at 1
@@ -253,32 +253,32 @@ fn where_the_chart_cannot_an_object_is_printed() {
     insta::assert_snapshot!(state.said("qn", on(grows)), @"
     printed because the autoscaler of chart milvus-5.0.19 always shrinks as well
     at 2: none, then rel-milvus-querynode-autoscaler between 2 and 5 (cpu 60 %, growing only)
-    - a later `helm upgrade` of yours sets `queryNode` back to 2, which the release declares; `kubectl milvus` passes the count of the moment along
+    - a later `helm upgrade` of yours sets `queryNode` back to 2, which the release declares; `scale` and `autoscale` pass the count of the moment along
     ");
     insta::assert_snapshot!(state.said("dn", on(Bounds { memory: Some(70), ..between(1, 5) })), @"
     printed because the autoscaler of chart milvus-5.0.19 for `dataNode` knows cpu alone
     at 1: none, then rel-milvus-datanode-autoscaler between 1 and 5 (memory 70 %)
-    - this autoscaler removes pods of `dataNode` with the chart's 30 s and without looking whether the service is available, which can fail searches; with `--grow-only` it only adds, and `kubectl milvus scale` removes
-    - a later `helm upgrade` of yours sets `dataNode` back to 1, which the release declares; `kubectl milvus` passes the count of the moment along
+    - this autoscaler removes pods of `dataNode` with the chart's 30 s and without looking whether the service is available, which can fail searches; with `--grow-only` it only adds, and `scale` removes
+    - a later `helm upgrade` of yours sets `dataNode` back to 1, which the release declares; `scale` and `autoscale` pass the count of the moment along
     ");
     insta::assert_snapshot!(state.said("sn", on(Bounds { cpu: Some(50), memory: Some(70), ..between(1, 5) })), @"
     printed because chart milvus-5.0.19 of this release has no autoscaler for `streamingNode`
     at 1: none, then rel-milvus-streamingnode-autoscaler between 1 and 5 (cpu 50 %, memory 70 %)
-    - this autoscaler removes pods of `streamingNode` with the chart's 30 s and without looking whether the service is available, which can fail searches; with `--grow-only` it only adds, and `kubectl milvus scale` removes
-    - a later `helm upgrade` of yours sets `streamingNode` back to 1, which the release declares; `kubectl milvus` passes the count of the moment along
+    - this autoscaler removes pods of `streamingNode` with the chart's 30 s and without looking whether the service is available, which can fail searches; with `--grow-only` it only adds, and `scale` removes
+    - a later `helm upgrade` of yours sets `streamingNode` back to 1, which the release declares; `scale` and `autoscale` pass the count of the moment along
     ");
     insta::assert_snapshot!(State::of("indexNode 1").chart("5.0.19").said("in", on(between(1, 2))), @"
     printed because chart milvus-5.0.19 of this release has no autoscaler for `indexNode`
     at 1: none, then rel-milvus-indexnode-autoscaler between 1 and 2 (cpu 60 %)
-    - a later `helm upgrade` of yours sets `indexNode` back to 1, which the release declares; `kubectl milvus` passes the count of the moment along
+    - a later `helm upgrade` of yours sets `indexNode` back to 1, which the release declares; `scale` and `autoscale` pass the count of the moment along
     ");
     let older = State::of("indexNode 1").chart("4.2.58").said("in", on(between(1, 2)));
     assert!(older.starts_with("indexNode autoscaled"), "{older}");
     insta::assert_snapshot!(State::of("dataNode 1").chart("4.0.3").without_values().said("dn", on(between(1, 2))), @"
     printed because chart milvus-4.0.3 of this release has no autoscaler for `dataNode`
     at 1: none, then rel-milvus-datanode-autoscaler between 1 and 2 (cpu 60 %)
-    - this autoscaler removes pods of `dataNode` with the chart's 30 s and without looking whether the service is available, which can fail searches; with `--grow-only` it only adds, and `kubectl milvus scale` removes
-    - a later `helm upgrade` of yours sets `dataNode` back to 1, which the release declares; `kubectl milvus` passes the count of the moment along
+    - this autoscaler removes pods of `dataNode` with the chart's 30 s and without looking whether the service is available, which can fail searches; with `--grow-only` it only adds, and `scale` removes
+    - a later `helm upgrade` of yours sets `dataNode` back to 1, which the release declares; `scale` and `autoscale` pass the count of the moment along
     ");
     // The one that was applied before may be applied anew.
     let again = State::of("queryNode 2").other("rel-milvus-querynode-autoscaler", "rel-milvus-querynode");
@@ -425,7 +425,7 @@ fn what_could_never_compute_is_refused() {
     permitted {"rel-milvus-proxy": 2} HorizontalPodAutoscaler `rel-milvus-proxy-hpa`
     at 2: none, then rel-milvus-proxy-hpa between 2 and 5 (cpu 40 %)
     - the autoscaler has nothing to compute with, and only its bounds act: the cluster has no metrics API
-    - a later `helm upgrade` of yours sets `proxy` back to 2, which the release declares; `kubectl milvus` passes the count of the moment along
+    - a later `helm upgrade` of yours sets `proxy` back to 2, which the release declares; `scale` and `autoscale` pass the count of the moment along
     "#);
 }
 
@@ -509,6 +509,6 @@ fn a_release_on_the_server_side_says_what_a_later_upgrade_does_there() {
     set proxy.hpa.enabled=true proxy.hpa.minReplicas=2 proxy.hpa.maxReplicas=5 proxy.replicas=2
     permitted {"rel-milvus-proxy": 2} HorizontalPodAutoscaler `rel-milvus-proxy-hpa`
     at 2: none, then rel-milvus-proxy-hpa between 2 and 5 (cpu 40 %)
-    - a later `helm upgrade` of yours ends in a conflict over the count once the autoscaler has moved it, and with `--force-conflicts` sets `proxy` back to 2, which the release declares; `kubectl milvus` passes the count of the moment along
+    - a later `helm upgrade` of yours ends in a conflict over the count once the autoscaler has moved it, and with `--force-conflicts` sets `proxy` back to 2, which the release declares; `scale` and `autoscale` pass the count of the moment along
     "#);
 }

@@ -83,7 +83,7 @@ fn on_changed_and_off_without_moving_a_pod(helm: Helm) {
         [1/1] queryNode autoscaled between 2 and 5 (cpu 50 %, memory 60 %)
           etcd.initialClusterState=new is set: without it the first upgrade replaces every etcd pod (to lift it later, in a maintenance window: `--set etcd.initialClusterState=existing`)
           the autoscaler has nothing to compute with, and only its bounds act: the metrics API has not measured these pods yet
-          this autoscaler removes pods of `queryNode` with the chart's 30 s and without looking whether the service is available, which can fail searches; with `--grow-only` it only adds, and `kubectl milvus scale` removes
+          this autoscaler removes pods of `queryNode` with the chart's 30 s and without looking whether the service is available, which can fail searches; with `--grow-only` it only adds, and `scale` removes
         ");
         insta::assert_snapshot!(autoscalers(&sandbox), @"rel-milvus-querynode-hpa 2-5 50 60");
     }
@@ -447,7 +447,7 @@ fn without_a_metrics_api_it_is_said_and_done() {
     [1/1] proxy autoscaled between 2 and 5 (cpu 40 %)
       the autoscaler grows `proxy` from 1 to 2 as soon as it is there
       the autoscaler has nothing to compute with, and only its bounds act: the cluster has no metrics API, which metrics-server provides
-      a later `helm upgrade` of yours sets `proxy` back to 1, which the release declares; `kubectl milvus` passes the count of the moment along
+      a later `helm upgrade` of yours sets `proxy` back to 1, which the release declares; `scale` and `autoscale` pass the count of the moment along
     ");
     sandbox.until("its bounds act", || count(&sandbox, "rel-milvus-proxy") == 2);
     sandbox.behave("metrics-");
