@@ -102,5 +102,4 @@ fn look(
 }
 
 #[cfg(test)]
-#[path = "status_tests.rs"]
 mod tests;
