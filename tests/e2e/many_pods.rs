@@ -1,6 +1,10 @@
 //! Thousands of pods, and of changes: flat memory, of the program and of what it
 //! starts.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
 use crate::memory;
 use crate::sandbox::{Helm, NEWEST, Sandbox};
 
@@ -42,4 +46,26 @@ fn a_long_wait_needs_no_more_memory_than_a_short_one() {
     let last = changes(20, 80);
     run.signal_and_end("INT").exits(130);
     assert!(last < first + 512, "{first} KB after 1000 changes, {last} KB after 4000");
+}
+
+/// Helm and kubectl collect their garbage late, and hold little all the same;
+/// what the user says of it holds.
+#[test]
+fn children_use_memory_as_they_are_told() {
+    let Some(sandbox) = Sandbox::with(Helm::V4) else { return };
+    sandbox.install("rel", NEWEST, "");
+    let log = sandbox.home().join("memory");
+    for program in ["helm", "kubectl"] {
+        let line = format!("echo \"{program} $GOGC $GOMEMLIMIT\" >>{}", log.display());
+        sandbox.wrap(program, &format!("{line}\nexec \"$REAL\" \"$@\""));
+    }
+    let told = |change: fn(&mut Command) -> &mut Command| {
+        sandbox.milvus("scale rel querynode=1").change(change).end().exits(0);
+        let told: BTreeSet<String> = fs::read_to_string(&log).unwrap().lines().map(str::to_owned).collect();
+        fs::remove_file(&log).unwrap();
+        told.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(told(|command| command), ["helm 400 64MiB", "kubectl 400 64MiB"]);
+    assert_eq!(told(|command| command.env("GOGC", "50")), ["helm 50 ", "kubectl 50 "]);
+    assert_eq!(told(|command| command.env("GOMEMLIMIT", "1GiB")), ["helm  1GiB", "kubectl  1GiB"]);
 }
