@@ -128,18 +128,20 @@ pub fn read_autoscalers(exec: &Exec, target: &Target) -> Reading<Vec<Autoscaler>
 #[must_use]
 pub fn not_read<T>(reading: &Reading<T>, needs: Denied, target: &Target) -> Option<Failure> {
     let Denied { verb, resource } = needs;
-    let namespace = &target.namespace;
     match reading {
         Reading::Known(_) | Reading::Absent => None,
-        Reading::Forbidden(_) => Some(
-            Failure::new("forbidden", format!("you may not {verb} `{resource}` in namespace `{namespace}`"))
-                .hint(format!("kubectl auth can-i {verb} {resource}{}", target.hints().kubectl())),
-        ),
-        Reading::Unclear(reason) => Some(
-            Failure::new("kubectl-failed", format!("cannot {verb} `{resource}` in namespace `{namespace}`"))
-                .because(reason.clone()),
-        ),
+        Reading::Forbidden(_) => Some(may_not(verb, resource, target)),
+        Reading::Unclear(reason) => Some(cannot(verb, resource, target).because(reason.clone())),
     }
+}
+
+fn may_not(verb: &str, resource: &str, target: &Target) -> Failure {
+    Failure::new("forbidden", format!("you may not {verb} `{resource}` in namespace `{}`", target.namespace))
+        .hint(format!("kubectl auth can-i {verb} {resource}{}", target.hints().kubectl()))
+}
+
+fn cannot(verb: &str, resource: &str, target: &Target) -> Failure {
+    Failure::new("kubectl-failed", format!("cannot {verb} `{resource}` in namespace `{}`", target.namespace))
 }
 
 /// What an upgrade that reuses values starts from.
@@ -374,19 +376,14 @@ pub fn release_failure(failed: &CallFailure, target: &Target, name: &str) -> Fai
 
 /// A failed look at the cluster with kubectl.
 pub fn cluster_failure(failed: &CallFailure, verb: &str, resource: &str, target: &Target) -> Failure {
-    let namespace = &target.namespace;
     match kubectl::meaning(failed) {
         kubectl::Meaning::Forbidden => {
             let named = || (verb.to_owned(), resource.to_owned());
             let (verb, resource) = kubectl::denied(failed.stderr()).unwrap_or_else(named);
-            Failure::new("forbidden", format!("you may not {verb} `{resource}` in namespace `{namespace}`"))
-                .because_said(failed.stderr())
-                .hint(format!("kubectl auth can-i {verb} {resource}{}", target.hints().kubectl()))
+            may_not(&verb, &resource, target).because_said(failed.stderr())
         }
         kubectl::Meaning::Unreachable => unreachable(failed),
-        _ => Failure::new("kubectl-failed", format!("cannot {verb} `{resource}` in namespace `{namespace}`"))
-            .because(failed.to_string())
-            .because_said(failed.stderr()),
+        _ => cannot(verb, resource, target).because(failed.to_string()).because_said(failed.stderr()),
     }
 }
 
