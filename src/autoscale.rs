@@ -130,17 +130,15 @@ impl Run<'_> {
                 .map_err(|failed| release_failure(&failed, self.target, name));
             (values, joined(lacking), joined(unmeasured), joined(needed))
         });
-        let autoscalers = self.known(&observed.autoscalers)?;
-        Ok(Seen { values: values?, autoscalers, lacking: lacking?, needed, unmeasured })
+        self.known(&observed.autoscalers)?;
+        Ok(Seen { values: values?, lacking: lacking?, needed, unmeasured })
     }
 
     /// Nothing can be said of an autoscaler that may not be seen.
-    fn known(&self, autoscalers: &Reading<Vec<Autoscaler>>) -> Result<Vec<Autoscaler>, Failure> {
+    fn known<'a>(&self, autoscalers: &'a Reading<Vec<Autoscaler>>) -> Result<&'a [Autoscaler], Failure> {
         let absent = || Failure::new("kubectl-failed", "the API server has no `autoscaling/v2`");
-        match autoscalers.known() {
-            Some(autoscalers) => Ok(autoscalers.clone()),
-            None => Err(not_read(autoscalers, LIST_AUTOSCALERS, self.target).unwrap_or_else(absent)),
-        }
+        let not_known = || not_read(autoscalers, LIST_AUTOSCALERS, self.target).unwrap_or_else(absent);
+        autoscalers.known().map(Vec::as_slice).ok_or_else(not_known)
     }
 
     fn lacking(
@@ -305,7 +303,7 @@ impl Run<'_> {
         let count = counts.max().unwrap_or(standing.count);
         self.report.count = Some(count);
         let key = self.report.component.unwrap_or_default();
-        let different = plan::different(key, standing, &autoscalers, count);
+        let different = plan::different(key, standing, autoscalers, count);
         match different {
             None => Ok(()),
             Some(what) => Err(Failure::new(

@@ -381,10 +381,9 @@ pub fn kept(step: &Step, observed: &Observed) -> Result<Vec<Kept>, Refusal> {
 /// # Errors
 /// `autoscaled`, `outside-bounds`.
 pub fn autoscaled(changes: &[CountChange], observed: &Observed) -> Result<(), Refusal> {
-    let autoscalers = observed.autoscalers.known().map_or(&[][..], Vec::as_slice);
     for CountChange { component, from, to } in changes {
         let mine = |name: &str| observed.declared.iter().any(|d| d.component == *component && d.name == name);
-        for autoscaler in autoscalers.iter().filter(|autoscaler| mine(&autoscaler.deployment)) {
+        for autoscaler in observed.seen_autoscalers().iter().filter(|autoscaler| mine(&autoscaler.deployment)) {
             let Some(conflict) = autoscaler.conflict(from.0, to.0) else { continue };
             let released = manifest::objects(&observed.manifest).unwrap_or_default();
             let of_chart = released.keys().any(|id| id.kind == "HorizontalPodAutoscaler" && id.name == autoscaler.name);

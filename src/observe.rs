@@ -42,6 +42,14 @@ pub struct Observed {
     pub standby: Vec<ComponentRef>,
 }
 
+impl Observed {
+    /// The autoscalers that were seen; none where they may not be.
+    #[must_use]
+    pub fn seen_autoscalers(&self) -> &[Autoscaler] {
+        self.autoscalers.known().map_or(&[], Vec::as_slice)
+    }
+}
+
 /// Pods, and the position from which a watch sees every later change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pods {

@@ -40,13 +40,11 @@ pub struct Bounds {
     pub grow_only: bool,
 }
 
-/// What was seen besides the release, its Deployments and pods.
+/// What was seen besides the release, its Deployments and autoscalers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// The release's values, the chart's own among them. They hold secrets.
     pub values: Value,
-    /// The autoscalers of the namespace.
-    pub autoscalers: Vec<Autoscaler>,
     /// The containers of the component that request too little.
     pub lacking: Vec<Lacking>,
     /// How many query nodes Milvus needs, where that is known.
@@ -157,8 +155,8 @@ impl<'a> Around<'a> {
         let of_chart = released.iter().filter(|(_, object)| labelled(&object.content)).find_map(|(id, object)| {
             Some((ObjectId { namespace: None, ..id.clone() }, autoscaler::of_object(&object.content)?))
         });
-        let others = seen
-            .autoscalers
+        let others = observed
+            .seen_autoscalers()
             .iter()
             .filter(|one| declared.iter().any(|declared| declared.name == one.deployment))
             .filter(|one| of_chart.as_ref().is_none_or(|(id, _)| id.name != one.name))
@@ -274,7 +272,7 @@ impl<'a> Around<'a> {
             ..Autoscaler::default()
         };
         self.computable(&wanted)?;
-        let live = self.seen.autoscalers.iter().find(|one| one.name == id.name);
+        let live = self.observed.seen_autoscalers().iter().find(|one| one.name == id.name);
         let is_so = |one: Option<&Autoscaler>| one.is_some_and(|one| same(one, &wanted));
         let before = live.cloned();
         let recorded = declared.replicas.map(|_| self.count());

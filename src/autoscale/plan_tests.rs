@@ -8,6 +8,7 @@ use crate::autoscaler::of_object;
 use crate::component;
 use crate::decide::tests::observed;
 use crate::manifest;
+use crate::reading::Reading;
 use crate::refusal::Place;
 use crate::release::ChartVersion;
 use crate::target::Hints;
@@ -25,8 +26,13 @@ impl State {
         let with = json!({"hpa": hpa});
         let values =
             json!({"proxy": with, "queryNode": with, "dataNode": with, "indexNode": with, "streamingNode": {}});
-        let seen = Seen { values, autoscalers: Vec::new(), lacking: Vec::new(), needed: None, unmeasured: None };
+        let seen = Seen { values, lacking: Vec::new(), needed: None, unmeasured: None };
         Self { observed: observed(counts), released: Objects::new(), seen }
+    }
+
+    fn autoscalers(&mut self) -> &mut Vec<Autoscaler> {
+        let Reading::Known(autoscalers) = &mut self.observed.autoscalers else { panic!("they are known") };
+        autoscalers
     }
 
     /// The release has an autoscaler of a component, `min` to `max`, as its
@@ -50,20 +56,14 @@ impl State {
         };
         self.seen.values[component.key]["hpa"]["enabled"] = json!(true);
         self.released = manifest::objects(&object(released).to_string()).unwrap();
-        self.seen.autoscalers.push(of_object(&object(live)).unwrap());
+        self.autoscalers().push(of_object(&object(live)).unwrap());
         self
     }
 
     /// Somebody's autoscaler on a Deployment.
     fn other(mut self, name: &str, deployment: &str) -> Self {
         let deployment = deployment.to_owned();
-        self.seen.autoscalers.push(Autoscaler {
-            name: name.into(),
-            deployment,
-            min: 1,
-            max: 9,
-            ..Autoscaler::default()
-        });
+        self.autoscalers().push(Autoscaler { name: name.into(), deployment, min: 1, max: 9, ..Autoscaler::default() });
         self
     }
 
@@ -401,7 +401,7 @@ fn two_autoscalers_never_meet_on_one_deployment() {
     let printed = State::of("queryNode 2").other("rel-milvus-querynode-autoscaler", "rel-milvus-querynode");
     assert!(printed.said("qn", on(between(2, 5))).contains("kubectl delete hpa rel-milvus-querynode-autoscaler -n ns"));
     let mut keda = foreign;
-    keda.seen.autoscalers[0].keda = true;
+    keda.autoscalers()[0].keda = true;
     assert!(keda.off("qn").contains("kubectl get scaledobjects.keda.sh -n ns"));
 }
 

@@ -63,9 +63,9 @@ impl Run<'_> {
 
     /// Says whose count is as wanted only for the moment.
     pub(super) fn note_autoscalers(&mut self, observed: &Observed, components: &[ComponentRef]) {
-        let Some(autoscalers) = observed.autoscalers.known() else { return };
         for declared in observed.declared.iter().filter(|declared| components.contains(&declared.component)) {
-            if let Some(autoscaler) = autoscalers.iter().find(|autoscaler| autoscaler.deployment == declared.name) {
+            let mut autoscalers = observed.seen_autoscalers().iter();
+            if let Some(autoscaler) = autoscalers.find(|autoscaler| autoscaler.deployment == declared.name) {
                 self.note_once(format!("the count of `{}` is as wanted, and {autoscaler}", declared.component.key));
             }
         }
